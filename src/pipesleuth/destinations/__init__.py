@@ -1,0 +1,1 @@
+"""The outbound shelf: one file for each channel."""

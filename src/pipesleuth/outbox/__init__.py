@@ -1,0 +1,1 @@
+"""Durable to-dos: put, claim, settle, give up."""

@@ -1,0 +1,1 @@
+"""Stand-ins for the vendors, with a memory, for the demo and the tests."""

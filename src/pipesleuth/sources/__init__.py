@@ -1,0 +1,1 @@
+"""The inbound shelf: one file for each platform."""

@@ -1,0 +1,1 @@
+"""The heart: how failures become tickets and how tickets live."""

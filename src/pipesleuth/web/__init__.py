@@ -1,0 +1,1 @@
+"""HTTP only: reads requests, calls the house, writes answers."""
