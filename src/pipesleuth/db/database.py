@@ -1,0 +1,226 @@
+"""The way to the tables: readers in threads, one writer thread that commits for everybody who waits.
+
+Whatever arrives while one commit is on its way goes into the next. Each piece of work has its own savepoint;
+pieces of the same kind are done together, and one by one when together fails, so that a bad one never fails
+its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from pipesleuth.db.faults import is_unavailable
+from pipesleuth.model import StoreUnavailable
+
+GROUP = 64
+LINGER_SECONDS = 0.002
+TRIES = 3
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One waiting piece of work."""
+
+    work: Callable[[Connection, list[Any]], Sequence[Any]]
+    item: Any
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+
+
+class Database:
+    """Access to one database; `after_commit` is called from the writer thread after every commit."""
+
+    def __init__(self, url: URL, *, after_commit: Callable[[], None] = lambda: None, readers: int = 8) -> None:
+        self.url = url
+        self.engine = open_engine(url)
+        self._after_commit = after_commit
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
+        self._writer.start()
+        self.commits = 0
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, read in one transaction. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, once it is committed. Raises what `work` raised, or StoreUnavailable."""
+        return await self.write_together(_alone, work)
+
+    async def write_together(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> T:
+        """The answer to `item` from `work`, which is given all items that wait for the same `work`.
+
+        `work` returns one answer for each item, in order. If it raises it is called again for each item alone.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._waiting.put(_Piece(work, item, loop, answer))
+        return await answer
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for the writer."""
+        return self._waiting.qsize()
+
+    def close(self) -> None:
+        """Finish what waits, then let go of the database."""
+        self._waiting.put(None)
+        self._writer.join(timeout=30)
+        self._readers.shutdown()
+        self.engine.dispose()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self.engine.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if is_unavailable(error):
+                raise StoreUnavailable(str(error.orig)) from error
+            raise
+
+    def _write_all(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            group, last = self._gather(first)
+            self._commit(group)
+            if last:
+                return
+
+    def _gather(self, first: _Piece) -> tuple[list[_Piece], bool]:
+        """The next group, and whether the house closes after it."""
+        group = [first]
+        until = time.monotonic() + LINGER_SECONDS
+        while len(group) < GROUP:
+            try:
+                piece = (
+                    self._waiting.get(timeout=max(0.0, until - time.monotonic()))
+                    if len(group) > 1
+                    else self._waiting.get_nowait()
+                )
+            except queue.Empty:
+                break
+            if piece is None:
+                return group, True
+            group.append(piece)
+        return group, False
+
+    def _commit(self, group: list[_Piece]) -> None:
+        answers: list[Any] = []
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self.engine.begin() as connection:
+                    answers = _do(connection, group)
+                break
+            except SQLAlchemyError as error:
+                if isinstance(error, DBAPIError) and is_unavailable(error):
+                    if attempt < TRIES:
+                        continue
+                    log.warning("database.unavailable", waiting=len(group), error=type(error.orig).__name__)
+                answers = [StoreUnavailable(type(error).__name__)] * len(group)
+                break
+        self.commits += 1
+        self._after_commit()
+        _tell(group, answers)
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine with the manners this house wants of each database."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_recycle=1800, pool_size=10, max_overflow=5)
+    pool = {"poolclass": NullPool} if url.database in {None, "", ":memory:"} else {"pool_size": 10, "max_overflow": 5}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
+    event.listen(engine, "connect", _sqlite_manners)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_manners(raw: Any, _record: object) -> None:
+    # Python's driver would open transactions by itself, and only at the first write.
+    raw.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "temp_store=MEMORY"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # The writer takes its lock at once, so that no transaction fails half-way on a change of lock.
+    writing = threading.current_thread().name == "writer" or connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _alone(connection: Connection, works: list[Callable[[Connection], Any]]) -> list[Any]:
+    """Single pieces of work are not done together: each is called with the connection."""
+    return [work(connection) for work in works]
+
+
+def _do(connection: Connection, group: list[_Piece]) -> list[Any]:
+    """The answers to a group, in order; an exception stands for a piece that failed."""
+    answers: list[Any] = [None] * len(group)
+    batches: dict[Callable[..., Any], list[int]] = {}
+    for index, piece in enumerate(group):
+        batches.setdefault(piece.work, []).append(index)
+    for work, indexes in batches.items():
+        alone = work is _alone
+        whole = None if alone and len(indexes) > 1 else _try(connection, work, [group[i].item for i in indexes])
+        if isinstance(whole, Exception) and len(indexes) == 1:
+            answers[indexes[0]] = whole
+        elif whole is None or isinstance(whole, Exception):
+            for index in indexes:
+                single = _try(connection, work, [group[index].item])
+                answers[index] = single if isinstance(single, Exception) else single[0]
+        else:
+            for index, answer in zip(indexes, whole, strict=True):
+                answers[index] = answer
+    return answers
+
+
+def _try(connection: Connection, work: Callable[..., Sequence[Any]], items: list[Any]) -> Sequence[Any] | Exception:
+    """What `work` answers inside a savepoint, or what it raised; a lost database goes up."""
+    try:
+        with connection.begin_nested():
+            return work(connection, items)
+    except Exception as error:  # handed to whoever asked: one bad piece must not fail its neighbours
+        if is_unavailable(error):
+            raise
+        return error
+
+
+def _tell(group: list[_Piece], answers: list[Any]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for piece, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(piece.loop, []).append((piece.answer, answer))
+    for loop, told in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, told)
+
+
+def _resolve(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+
+def epoch(connection: Connection) -> str:
+    """The name of this database's history; another one means that sequences start anew."""
+    return str(connection.execute(text("SELECT value FROM marks WHERE name = 'epoch'")).scalar_one())

@@ -1,0 +1,116 @@
+"""The bell: told after a commit, heard by sockets and the worker; and the hub that hands events to sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+QUEUE = 256
+FOLLOW_SECONDS = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class Bell:
+    """Rings for everybody who listens; may be rung from any thread."""
+
+    def __init__(self) -> None:
+        self._ears: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    def ring(self) -> None:
+        """Wake everybody who listens, now or at their next wait."""
+        for ear, loop in list(self._ears.items()):
+            if not ear.is_set() and not loop.is_closed():
+                loop.call_soon_threadsafe(ear.set)
+
+    def listen(self) -> asyncio.Event:
+        """An ear of one's own, set at every ring; whoever waits clears it."""
+        ear = asyncio.Event()
+        self._ears[ear] = asyncio.get_running_loop()
+        return ear
+
+    def leave(self, ear: asyncio.Event) -> None:
+        """Ring no more for this ear."""
+        self._ears.pop(ear, None)
+
+
+async def heard(ear: asyncio.Event, seconds: float) -> bool:
+    """Wait for the bell, at most so many seconds; whether it rang."""
+    try:
+        async with asyncio.timeout(seconds):
+            await ear.wait()
+    except TimeoutError:
+        return False
+    ear.clear()
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """One change as sockets are told it; `text` is its JSON."""
+
+    sequence: int
+    text: str
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """One socket's bounded queue; one that falls behind is told to load everything anew."""
+
+    queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    lost: bool = False
+
+
+class Hub:
+    """Follows the audit trail and hands each change to every listener once.
+
+    `newer` reads the changes that were committed since its last call, of this server and of others.
+    """
+
+    def __init__(self, bell: Bell, newer: Callable[[], Awaitable[Sequence[LiveEvent]]]) -> None:
+        self._bell = bell
+        self._newer = newer
+        self._listeners: set[Listener] = set()
+        self.sent = 0
+
+    @property
+    def listeners(self) -> int:
+        """How many sockets are connected."""
+        return len(self._listeners)
+
+    def join(self) -> Listener:
+        """A queue that every change from now on goes into; None in it means: the house closes."""
+        listener = Listener()
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Tell this listener no more."""
+        self._listeners.discard(listener)
+
+    def announce(self, text: str) -> None:
+        """Hand one text to every listener."""
+        for listener in self._listeners:
+            try:
+                listener.queue.put_nowait(text)
+            except asyncio.QueueFull:
+                listener.lost = True
+        self.sent += len(self._listeners)
+
+    async def follow(self) -> None:
+        """Follow the trail until cancelled."""
+        ear = self._bell.listen()
+        try:
+            while True:
+                await heard(ear, FOLLOW_SECONDS)
+                for event in await self._newer():
+                    self.announce(event.text)
+        finally:
+            self._bell.leave(ear)
+            for listener in self._listeners:
+                if listener.queue.full():
+                    listener.queue.get_nowait()
+                listener.queue.put_nowait(None)

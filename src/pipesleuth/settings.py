@@ -1,0 +1,196 @@
+"""The service's own settings, from the environment and `.env`; each plug keeps its own beside it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from pipesleuth.model import WrongSetting
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+
+class Settings(BaseSettings):
+    """What the whole service needs to know; a variable's name is the field's name in capitals."""
+
+    model_config = ENVIRONMENT
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder of everything kept: database, archive, rejected bodies, secrets."
+    )
+    public_base_url: str = Field(
+        "http://localhost:8000", description="Where people and vendors reach this service; links are made from it."
+    )
+
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the database; it wins over the DB_* and AZURE_SQL_* variables."
+    )
+    db_type: Literal["sqlite", "azuresql"] = Field(
+        "sqlite", description="Which database, where no DATABASE_URL is set."
+    )
+    db_path: Path | None = Field(None, description="The SQLite file; `tickets.db` under DATA_DIR where not set.")
+    azure_sql_server: str | None = Field(None, description="Host of the Azure SQL server.")
+    azure_sql_database: str | None = Field(None, description="Name of the Azure SQL database.")
+    azure_sql_username: str | None = Field(
+        None, description="Login of Azure SQL; leave empty to use the machine's managed identity."
+    )
+    azure_sql_password: SecretStr | None = Field(None, description="Password of Azure SQL.")
+
+    rca_api_key: SecretStr | None = Field(
+        None, description="Key that webhook senders present; generated and stored under DATA_DIR where not set."
+    )
+    jwt_secret_key: SecretStr | None = Field(
+        None, description="Key that signs sign-in tokens; generated and stored under DATA_DIR where not set."
+    )
+    token_hours: float = Field(12, gt=0, le=24 * 30, description="How long a sign-in lasts, in hours.")
+    registration: Literal["open", "verify", "invite", "closed"] | None = Field(
+        None,
+        description="Who may register: anybody of an allowed domain (`open`), by mailed code (`verify`), by an "
+        "administrator's invitation (`invite`), nobody (`closed`). Default: `open` while PUBLIC_BASE_URL is "
+        "loopback, else `invite`.",
+    )
+    allowed_email_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("sigmoidanalytics.com",), description="Domains whose people may register; comma-separated, exact."
+    )
+
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest webhook body, in bytes.")
+    max_json_depth: int = Field(64, ge=8, le=400, description="Deepest nesting of a webhook's JSON.")
+    rejected_files: int = Field(1000, ge=0, description="How many unreadable bodies are kept under DATA_DIR/rejected.")
+    rejected_bytes: int = Field(100_000_000, ge=0, description="How many bytes of unreadable bodies are kept.")
+    inbound_rows: int = Field(10_000, ge=100, description="How many webhooks of late are remembered with their answer.")
+
+    rca_deadline_seconds: float = Field(
+        20, ge=0, description="How long the channels wait for enrichment and the AI, in seconds."
+    )
+    rca_give_up_seconds: float = Field(
+        900, ge=1, description="An analysis not made within so many seconds of the failure is not made any more."
+    )
+    knowledge_path: Path | None = Field(
+        None, description="Folder with a team's own knowledge-base entries, which win over the built-in ones."
+    )
+    finops_rules: Path | None = Field(
+        None, description="YAML file with a team's own FinOps rules, owners and cost centres."
+    )
+    itsm_tool: Literal["jira", "none"] = Field("none", description="Where tickets get an issue: `jira` or `none`.")
+    sla_warn_seconds: float = Field(300, ge=0, description="How long before its deadline a ticket is warned about.")
+
+    lease_seconds: float = Field(15, ge=1, description="How long a claimed to-do is held without renewal, in seconds.")
+    call_seconds: float = Field(30, ge=1, description="After how many seconds a single outside call is cut.")
+    mark_visible_seconds: float = Field(
+        10, ge=0, description="How long a vendor's search may lag behind what was created, in seconds."
+    )
+    backoff_first_seconds: float = Field(2, gt=0, description="The first pause after a fault; it doubles each time.")
+    backoff_most_seconds: float = Field(600, gt=0, description="The longest pause between two tries, in seconds.")
+    breaker_faults: int = Field(5, ge=1, description="Faults in a row after which a whole destination is paused.")
+    worker_calls: int = Field(16, ge=1, le=256, description="How many outside calls of one kind run at once.")
+
+    @field_validator("allowed_email_domains", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("public_base_url")
+    @classmethod
+    def _base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http(s) address such as https://pipesleuth.example.com")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _azure_sql(self) -> Self:
+        if self.database_url is not None:
+            try:
+                make_url(self.database_url)
+            except ArgumentError as error:
+                raise ValueError("DATABASE_URL is not a database address") from error
+        elif self.db_type == "azuresql" and not (self.azure_sql_server and self.azure_sql_database):
+            raise ValueError("DB_TYPE=azuresql needs AZURE_SQL_SERVER and AZURE_SQL_DATABASE")
+        return self
+
+    @property
+    def database(self) -> URL:
+        """The address of the database that these settings name."""
+        if self.database_url is not None:
+            return make_url(self.database_url)
+        if self.db_type == "sqlite":
+            return URL.create("sqlite", database=str(self.db_path or self.data_dir / "tickets.db"))
+        query = {"driver": "ODBC Driver 18 for SQL Server", "Encrypt": "yes", "TrustServerCertificate": "no"}
+        if not self.azure_sql_username:
+            # Lower-case on purpose: the capitalised key makes SQLAlchemy add Trusted_Connection as well.
+            query["authentication"] = "ActiveDirectoryMsi"
+        return URL.create(
+            "mssql+pyodbc",
+            username=self.azure_sql_username,
+            password=self.azure_sql_password.get_secret_value() if self.azure_sql_password else None,
+            host=self.azure_sql_server,
+            port=1433,
+            database=self.azure_sql_database,
+            query=query,
+        )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the service says of itself that only this machine reaches it."""
+        return urlsplit(self.public_base_url).hostname in LOOPBACK
+
+    @property
+    def registration_policy(self) -> str:
+        """Who may register, with the default that fits the public address."""
+        return self.registration or ("open" if self.on_loopback else "invite")
+
+
+def load() -> Settings:
+    """The settings of this process; raises WrongSetting that names the variable."""
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]  # the values come from the environment
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """Which variable is wrong and why, without its value."""
+    problems: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in problem["loc"][:1]).upper()
+        text = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{name}: {text}" if name else text)
+    return "; ".join(problems)
+
+
+def kept_secret(folder: Path, name: str) -> tuple[str, bool]:
+    """A secret stored under `folder`, made at first use with mode 0600; and whether it is new.
+
+    Two processes that start together agree: the first to link its file wins.
+    """
+    path = folder / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        fresh = folder / f".{name}.{os.getpid()}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            return path.read_text(encoding="ascii").strip(), False
+        else:
+            return path.read_text(encoding="ascii").strip(), True
+        finally:
+            fresh.unlink()
+    return path.read_text(encoding="ascii").strip(), False
