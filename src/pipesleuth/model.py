@@ -11,6 +11,11 @@ from types import MappingProxyType
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, str]:
+    # A factory, because a mapping proxy has no hash on Python 3.11 and dataclasses take it for a mutable default.
+    return NOTHING
+
+
 class Severity(StrEnum):
     """How bad a failure is."""
 
@@ -132,8 +137,8 @@ class Failure:
     processing_mode: str | None = None
     run_group: str | None = None
     parent_run_id: str | None = None
-    tags: Mapping[str, str] = NOTHING
-    facts: Mapping[str, str] = NOTHING
+    tags: Mapping[str, str] = field(default_factory=_nothing)
+    facts: Mapping[str, str] = field(default_factory=_nothing)
     unknown_shape: bool = False
 
 
@@ -202,7 +207,7 @@ class Receipt:
     url: str | None = None
     told_digest: str = ""
     told_audit_id: int = 0
-    more: Mapping[str, str] = NOTHING
+    more: Mapping[str, str] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
