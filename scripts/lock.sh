@@ -13,7 +13,7 @@ compile --upgrade --constraint requirements.lock --group dev -o requirements-dev
 
 cd scripts/tools
 npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
-# Pages where authors ask for support are the only other addresses in it.
+# Pages of authors and licences are the only other addresses in it.
 ../../.venv/bin/python - package-lock.json <<'PYTHON'
 import json, pathlib, sys
 
@@ -21,6 +21,7 @@ lock = pathlib.Path(sys.argv[1])
 content = json.loads(lock.read_text())
 for package in content["packages"].values():
     package.pop("funding", None)
+    package.pop("license", None)
 lock.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 PYTHON
 printf 'Locked. Run make check before you commit it.\n'

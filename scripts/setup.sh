@@ -74,10 +74,11 @@ venv_is_usable() { # of this folder, and its interpreter still there
 if ! venv_is_usable; then
     python="$(find_python)"
     if [ -z "$python" ]; then
-        found="$("${PYTHON:-python3}" --version 2>&1 || true)"
-        stop "Pipesleuth needs Python 3.11 or newer; '${PYTHON:-python3}' is: ${found:-not installed}.
+        named="${PYTHON:-python3}"
+        found="$(command -v "$named" >/dev/null 2>&1 && "$named" --version 2>&1 || true)"
+        stop "Pipesleuth needs Python 3.11 or newer; '$named' is: ${found:-not installed}.
 Install a newer one (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python@3.12),
-or name one you have: make ${MAKECMDGOALS:-setup} PYTHON=/path/to/python3.12"
+or name one you have: make setup PYTHON=/path/to/python3.12"
     fi
     if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
         stop "This Python ($("$python" --version 2>&1)) comes without its venv module.
