@@ -1,0 +1,65 @@
+"""Back-off of a whole destination, seen by all workers: one banner instead of a thousand errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from pipesleuth.db.tables import Hold, Todo
+from pipesleuth.model import timestamp
+
+SHORTEST_PAUSE = 5.0
+LONGEST_PAUSE = 15.0  # short: once a vendor is back, everything owed is told within 25 s
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A destination that waits until a moment, and why."""
+
+    until: str
+    reason: str
+    faults: int
+
+
+def current(connection: Connection) -> Mapping[str, Pause]:
+    """The holds there are, by kind; one whose time is over lets a single try through."""
+    rows = connection.execute(select(Hold)).mappings().all()
+    return {row["kind"]: Pause(row["until"], row["reason"], row["faults"]) for row in rows}
+
+
+def fault(
+    connection: Connection, kind: str, reason: str, now: datetime, *, asked: float | None, breaker_faults: int
+) -> None:
+    """A fault of the whole destination: hold it where the other side asked for time or faults came in a row."""
+    known = connection.execute(select(Hold).where(Hold.kind == kind)).mappings().first()
+    faults = (known["faults"] if known else 0) + 1
+    over = faults - breaker_faults
+    seconds = min(SHORTEST_PAUSE * 2 ** min(over, 10), LONGEST_PAUSE) if over >= 0 else 0.0
+    until = timestamp(now + timedelta(seconds=max(seconds, asked or 0.0)))
+    values = {"until": max(until, known["until"]) if known else until, "reason": reason[:500], "faults": faults}
+    if known:
+        connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
+    else:
+        connection.execute(insert(Hold).values(kind=kind, **values))
+
+
+def well(connection: Connection, kind: str, now: datetime) -> None:
+    """It works again: what waited for it is due at once."""
+    known = connection.execute(select(Hold.faults).where(Hold.kind == kind)).first()
+    if known is None:
+        return
+    connection.execute(delete(Hold).where(Hold.kind == kind))
+    connection.execute(
+        update(Todo)
+        .where(
+            Todo.kind == kind,
+            Todo.attempts > 0,
+            Todo.wanted_version > Todo.done_version,
+            Todo.stopped_at.is_(None),
+            Todo.next_try_at > timestamp(now),
+        )
+        .values(next_try_at=timestamp(now))
+    )

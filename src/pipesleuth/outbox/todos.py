@@ -1,0 +1,264 @@
+"""To-dos in the database: put, want, claim, renew, settle, postpone, stop, retry.
+
+One row for each (ticket, kind). It is due while `done_version < wanted_version`, nobody holds it and its time
+has come. Everything here is part of the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, insert, or_, select, update
+
+from pipesleuth.db.tables import Todo
+from pipesleuth.model import Receipt, timestamp
+
+FREE = ""  # sorts before every time: nobody holds it
+LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A to-do that is ours until `leased_until`.
+
+    `in_doubt` says that an earlier try may have created something without our knowing. `wanted_version` is what
+    was wanted when it was claimed; what the ticket is by now, the handler reads itself.
+    """
+
+    ticket_id: str
+    kind: str
+    token: str
+    wanted_version: int
+    attempts: int
+    in_doubt: bool
+    receipt: Receipt | None
+
+
+def row(ticket_id: str, kind: str, rank: int, created: datetime, due: datetime, *, wanted: int = 1) -> dict[str, Any]:
+    """A fresh to-do of a new ticket, first tried at `due`."""
+    return {
+        "ticket_id": ticket_id,
+        "kind": kind,
+        "rank": rank,
+        "created_at": timestamp(created),
+        "wanted_version": wanted,
+        "done_version": 0,
+        "attempts": 0,
+        "next_try_at": timestamp(due),
+        "leased_until": FREE,
+        "claim": None,
+        "in_doubt": False,
+        "doubt_since": None,
+        "receipt": None,
+        "last_error": None,
+        "stopped_at": None,
+    }
+
+
+def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store fresh to-dos."""
+    if rows:
+        connection.execute(insert(Todo), list(rows))
+
+
+def want(connection: Connection, ticket_id: str, kinds: Iterable[str], version: int) -> None:
+    """These kinds are to be brought up to this version; when they are tried stays as it was."""
+    connection.execute(
+        update(Todo)
+        .where(Todo.ticket_id == ticket_id, Todo.kind.in_(tuple(kinds)), Todo.wanted_version < version)
+        .values(wanted_version=version)
+    )
+
+
+def hasten(connection: Connection, ticket_id: str, kinds: Iterable[str], now: datetime) -> None:
+    """Wait no longer for a first telling; what backs off after a fault keeps its pause."""
+    connection.execute(
+        update(Todo)
+        .where(
+            Todo.ticket_id == ticket_id,
+            Todo.kind.in_(tuple(kinds)),
+            Todo.attempts == 0,
+            Todo.next_try_at > timestamp(now),
+        )
+        .values(next_try_at=timestamp(now))
+    )
+
+
+def rerank(connection: Connection, ticket_id: str, rank: int) -> None:
+    """The ticket's priority has changed: its to-dos go by the new one."""
+    connection.execute(update(Todo).where(Todo.ticket_id == ticket_id).values(rank=rank))
+
+
+def claim(
+    connection: Connection,
+    kind: str,
+    most: int,
+    now: datetime,
+    *,
+    lease_seconds: float,
+    creates: bool,
+    visible_seconds: float,
+) -> list[Claim]:
+    """Take up to `most` due to-dos of a kind, the most urgent first, the oldest first among those.
+
+    Where the work `creates` something outside, a to-do without a receipt is in doubt from here on, durably; one
+    that was in doubt already is left alone until `visible_seconds` have passed, because vendors' searches lag.
+    """
+    at, token = timestamp(now), str(uuid.uuid4())
+    found = connection.execute(_due(kind, most, now, visible_seconds)).mappings().all()
+    if not found:
+        return []
+    values: dict[str, Any] = {
+        "claim": token,
+        "leased_until": timestamp(now + timedelta(seconds=lease_seconds)),
+        "attempts": Todo.attempts + 1,
+    }
+    if creates:
+        fresh = Todo.receipt.is_(None)
+        values["in_doubt"] = case((fresh, True), else_=Todo.in_doubt)
+        values["doubt_since"] = case((fresh, at), else_=Todo.doubt_since)
+    mine = (
+        update(Todo)
+        .where(Todo.ticket_id == bindparam("one"), Todo.kind == kind, Todo.leased_until <= at)
+        .values(**values)
+    )
+    taken = [one for one in found if connection.execute(mine, {"one": one["ticket_id"]}).rowcount == 1]
+    return [
+        Claim(
+            one["ticket_id"],
+            kind,
+            token,
+            one["wanted_version"],
+            one["attempts"] + 1,
+            bool(one["in_doubt"]),
+            read_receipt(one["receipt"]),
+        )
+        for one in taken
+    ]
+
+
+def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: float) -> bool:
+    """Whether there is anything of this kind to claim."""
+    return connection.execute(_due_rows(kind, now, visible_seconds).limit(1)).first() is not None
+
+
+def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[Any]:
+    return (
+        _due_rows(kind, now, visible_seconds)
+        .order_by(Todo.rank, Todo.created_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+        .with_hint(Todo, "WITH (UPDLOCK, READPAST, ROWLOCK)", "mssql")
+    )
+
+
+def _due_rows(kind: str, now: datetime, visible_seconds: float) -> Select[Any]:
+    at = timestamp(now)
+    visible = timestamp(now - timedelta(seconds=visible_seconds))
+    return select(Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt).where(
+        Todo.kind == kind,
+        Todo.wanted_version > Todo.done_version,
+        Todo.stopped_at.is_(None),
+        Todo.next_try_at <= at,
+        Todo.leased_until <= at,
+        or_(Todo.in_doubt.is_(False), Todo.doubt_since.is_(None), Todo.doubt_since <= visible),
+    )
+
+
+def renew(connection: Connection, claims: Sequence[Claim], now: datetime, lease_seconds: float) -> None:
+    """Hold these to-dos for another lease, where they are still ours."""
+    if claims:
+        connection.execute(
+            update(Todo)
+            .where(Todo.ticket_id == bindparam("one"), Todo.kind == bindparam("what"), Todo.claim == bindparam("mine"))
+            .values(leased_until=timestamp(now + timedelta(seconds=lease_seconds))),
+            [{"one": c.ticket_id, "what": c.kind, "mine": c.token} for c in claims],
+        )
+
+
+def settle(connection: Connection, claimed: Claim, read_version: int, receipt: Receipt | None, now: datetime) -> bool:
+    """Done up to the version that was read; whether the claim was still ours.
+
+    One that was lost meanwhile only fills an empty receipt, so that nothing is created twice.
+    """
+    mine = and_(Todo.ticket_id == claimed.ticket_id, Todo.kind == claimed.kind)
+    values: dict[str, Any] = {
+        "done_version": read_version,
+        "claim": None,
+        "leased_until": FREE,
+        "attempts": 0,
+        "next_try_at": timestamp(now),
+        "in_doubt": False,
+        "doubt_since": None,
+        "last_error": None,
+    }
+    if receipt is not None:
+        values["receipt"] = write_receipt(receipt)
+    if connection.execute(update(Todo).where(mine, Todo.claim == claimed.token).values(**values)).rowcount == 1:
+        return True
+    if receipt is not None:
+        filled = connection.execute(
+            update(Todo)
+            .where(mine, Todo.receipt.is_(None))
+            .values(receipt=write_receipt(receipt), in_doubt=False, doubt_since=None)
+        )
+        return filled.rowcount == 1 and claimed.receipt is None
+    return False
+
+
+def postpone(connection: Connection, claimed: Claim, until: datetime, reason: str, *, in_doubt: bool) -> None:
+    """Give it back to be tried again; a clean refusal clears the doubt of this try, not of an earlier one."""
+    doubt = in_doubt or claimed.in_doubt
+    connection.execute(
+        update(Todo)
+        .where(Todo.ticket_id == claimed.ticket_id, Todo.kind == claimed.kind, Todo.claim == claimed.token)
+        .values(
+            claim=None,
+            leased_until=FREE,
+            next_try_at=timestamp(until),
+            last_error=reason[:LONGEST_ERROR],
+            in_doubt=doubt,
+            doubt_since=Todo.doubt_since if doubt else None,
+        )
+    )
+
+
+def stop(connection: Connection, claimed: Claim, reason: str, now: datetime) -> bool:
+    """Try no more until somebody asks; whether the claim was still ours."""
+    stopped = connection.execute(
+        update(Todo)
+        .where(Todo.ticket_id == claimed.ticket_id, Todo.kind == claimed.kind, Todo.claim == claimed.token)
+        .values(
+            claim=None,
+            leased_until=FREE,
+            stopped_at=timestamp(now),
+            last_error=reason[:LONGEST_ERROR],
+            in_doubt=claimed.in_doubt,
+        )
+    )
+    return stopped.rowcount == 1
+
+
+def retry(connection: Connection, ticket_id: str, kind: str, now: datetime) -> bool:
+    """Try again at once; False where nothing is owed."""
+    owed = connection.execute(
+        update(Todo)
+        .where(Todo.ticket_id == ticket_id, Todo.kind == kind, Todo.wanted_version > Todo.done_version)
+        .values(stopped_at=None, attempts=0, next_try_at=timestamp(now))
+    )
+    return owed.rowcount == 1
+
+
+def write_receipt(receipt: Receipt) -> str:
+    """A receipt as the JSON that is stored."""
+    return json.dumps({**asdict(receipt, dict_factory=dict), "more": dict(receipt.more)}, ensure_ascii=False)
+
+
+def read_receipt(text: str | None) -> Receipt | None:
+    """The receipt that `write_receipt` stored."""
+    return Receipt(**json.loads(text)) if text else None

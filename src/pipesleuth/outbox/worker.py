@@ -1,0 +1,262 @@
+"""The worker loop: claims what is due, runs its handler, settles; a fault here never stops the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from pipesleuth.db.database import Database
+from pipesleuth.live import Bell, heard
+from pipesleuth.model import Permanent, PipesleuthError, Receipt, Retryable, StoreUnavailable
+from pipesleuth.outbox import holds, todos
+from pipesleuth.outbox.backoff import pause
+from pipesleuth.outbox.todos import Claim
+
+BATCH = 32
+IDLE_SECONDS = 0.5
+BREATH_SECONDS = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a handler has done: up to which version, and what to write with the settling.
+
+    `effects` is called in the transaction that settles, only if the claim was still ours.
+    """
+
+    version: int
+    receipt: Receipt | None = None
+    effects: Callable[[Connection], None] | None = None
+
+
+class Handler(Protocol):
+    """Does one kind of to-do. Raises Retryable or Permanent."""
+
+    async def __call__(self, claim: Claim) -> Done:
+        """Do it, and say what is to be written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of to-do: who does it, how many at once, and whether it creates something outside.
+
+    `per_second` is the rate the other side allows. `stopped` is called in the transaction that gives up.
+    """
+
+    name: str
+    handler: Handler
+    creates: bool
+    calls: int
+    per_second: float | None = None
+    stopped: Callable[[Connection, Claim, str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """The worker's numbers, in seconds."""
+
+    lease: float = 15
+    call: float = 30
+    mark_visible: float = 10
+    backoff_first: float = 2
+    backoff_most: float = 600
+    breaker_faults: int = 5
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One kind's running calls, and the moment from which its rate allows the next."""
+
+    kind: Kind
+    running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
+    allowance: float = 1.0
+    refilled: float = 0.0
+    faulty: bool = False
+
+    def room(self, now: float) -> int:
+        """How many more calls may start now."""
+        free = self.kind.calls - len(self.running)
+        if self.kind.per_second is None:
+            return free
+        burst = max(1.0, self.kind.per_second)
+        self.allowance = min(burst, self.allowance + (now - self.refilled) * self.kind.per_second)
+        self.refilled = now
+        return min(free, int(self.allowance))
+
+
+class Worker:
+    """Works off to-dos until it is told to stop."""
+
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        kinds: Sequence[Kind],
+        tempo: Tempo,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._bell = bell
+        self._lanes = {kind.name: _Lane(kind) for kind in kinds}
+        self._tempo = tempo
+        self._now = now
+        self._stopping = asyncio.Event()
+        self.settled: dict[tuple[str, str], int] = {}
+        self.beat: datetime | None = None
+
+    async def run(self) -> None:
+        """Work until `stop`; what runs then is finished."""
+        ear = self._bell.listen()
+        renewing = asyncio.create_task(self._renew(), name="worker.renew")
+        try:
+            while not self._stopping.is_set():
+                claimed = await self._round()
+                if claimed:
+                    await asyncio.sleep(BREATH_SECONDS)
+                else:
+                    await heard(ear, IDLE_SECONDS)
+                    await asyncio.sleep(BREATH_SECONDS)
+            await self._finish()
+        finally:
+            renewing.cancel()
+            self._bell.leave(ear)
+            for lane in self._lanes.values():
+                for task in lane.running:
+                    task.cancel()
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns once the running calls have ended."""
+        self._stopping.set()
+
+    async def _finish(self) -> None:
+        running = [task for lane in self._lanes.values() for task in lane.running]
+        if running:
+            await asyncio.wait(running, timeout=self._tempo.call)
+
+    async def _round(self) -> int:
+        """Claim and start what is due; how many. The edge: nothing that goes wrong here ends the loop."""
+        try:
+            self.beat = self._now()
+            rooms = {name: room for name, lane in self._lanes.items() if (room := lane.room(self._clock())) > 0}
+            owed = await self._database.read(lambda c: self._owed(c, rooms)) if rooms else {}
+            if not owed:
+                return 0
+            claims = await self._database.write(lambda c: self._claim(c, owed))
+        except StoreUnavailable as error:
+            log.warning("worker.waits", reason=str(error))
+            return 0
+        except Exception:
+            log.exception("worker.round_failed")
+            return 0
+        for claim in claims:
+            lane = self._lanes[claim.kind]
+            lane.allowance -= 1
+            task = asyncio.create_task(self._work(lane, claim), name=f"todo.{claim.kind}")
+            lane.running[task] = claim
+            task.add_done_callback(lane.running.pop)
+        return len(claims)
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _owed(self, connection: Connection, rooms: Mapping[str, int]) -> dict[str, int]:
+        """How many of which kind to claim now: what has room, is not held and has something due."""
+        now = self._now()
+        held = holds.current(connection)
+        owed: dict[str, int] = {}
+        for name, room in rooms.items():
+            hold = held.get(name)
+            self._lanes[name].faulty = hold is not None
+            if hold is not None and hold.until > todos.timestamp(now):
+                continue
+            # After a pause a single try goes ahead; the rest follows when it went well.
+            most = min(room, BATCH if hold is None or hold.faults < self._tempo.breaker_faults else 1)
+            if todos.is_due(connection, name, now, self._tempo.mark_visible):
+                owed[name] = most
+        return owed
+
+    def _claim(self, connection: Connection, owed: Mapping[str, int]) -> list[Claim]:
+        now = self._now()
+        return [
+            claim
+            for name, most in owed.items()
+            for claim in todos.claim(
+                connection,
+                name,
+                most,
+                now,
+                lease_seconds=self._tempo.lease,
+                creates=self._lanes[name].kind.creates,
+                visible_seconds=self._tempo.mark_visible,
+            )
+        ]
+
+    async def _work(self, lane: _Lane, claim: Claim) -> None:
+        """Do one to-do and write its end. The edge: a handler's own mistake is logged and tried again later."""
+        try:
+            async with asyncio.timeout(self._tempo.call):
+                done = await lane.kind.handler(claim)
+        except Permanent as error:
+            await self._end(lane, claim, "stopped", lambda c: self._stop(c, lane, claim, error))
+        except Retryable as error:
+            await self._end(lane, claim, "postponed", lambda c, e=error: self._postpone(c, claim, e))
+        except TimeoutError:
+            late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
+            await self._end(lane, claim, "postponed", lambda c: self._postpone(c, claim, late))
+        except StoreUnavailable as error:
+            log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
+        except Exception as error:
+            log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)
+            ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
+            await self._end(lane, claim, "failed", lambda c: self._postpone(c, claim, ours))
+        else:
+            await self._end(lane, claim, "settled", lambda c: self._settle(c, lane, claim, done))
+
+    async def _end(self, lane: _Lane, claim: Claim, outcome: str, write: Callable[[Connection], None]) -> None:
+        try:
+            await self._database.write(write)
+        except PipesleuthError as error:
+            # The lease ends by itself and somebody does it again, in doubt where something was created.
+            log.warning("todo.not_written", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
+            return
+        key = (lane.kind.name, outcome)
+        self.settled[key] = self.settled.get(key, 0) + 1
+        log.debug(f"todo.{outcome}", kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
+
+    def _settle(self, connection: Connection, lane: _Lane, claim: Claim, done: Done) -> None:
+        now = self._now()
+        if todos.settle(connection, claim, done.version, done.receipt, now) and done.effects is not None:
+            done.effects(connection)
+        if lane.faulty:
+            holds.well(connection, claim.kind, now)
+
+    def _postpone(self, connection: Connection, claim: Claim, error: Retryable) -> None:
+        now, tempo = self._now(), self._tempo
+        seconds = pause(claim.attempts, first=tempo.backoff_first, most=tempo.backoff_most, asked=error.after)
+        todos.postpone(connection, claim, now + timedelta(seconds=seconds), error.reason, in_doubt=error.in_doubt)
+        asked = error.after if error.everyone else None
+        holds.fault(connection, claim.kind, error.reason, now, asked=asked, breaker_faults=tempo.breaker_faults)
+
+    def _stop(self, connection: Connection, lane: _Lane, claim: Claim, error: Permanent) -> None:
+        if todos.stop(connection, claim, error.reason, self._now()) and lane.kind.stopped is not None:
+            lane.kind.stopped(connection, claim, error.reason)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._tempo.lease / 3)
+            running = [claim for lane in self._lanes.values() for claim in lane.running.values()]
+            if not running:
+                continue
+            with contextlib.suppress(StoreUnavailable):  # the next round tries again, well before the lease ends
+                await self._database.write(lambda c: todos.renew(c, running, self._now(), self._tempo.lease))

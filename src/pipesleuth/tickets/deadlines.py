@@ -1,0 +1,75 @@
+"""What happens when an SLA deadline comes near or passes, once for each ticket, whoever looks first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from pipesleuth.db.tables import Ticket
+from pipesleuth.model import SlaStatus, Status, moment, timestamp
+from pipesleuth.tickets import lifecycle, trail
+
+SWEEP_ROWS = 500
+
+
+def sweep(connection: Connection, now: datetime, *, warn_seconds: float) -> int:
+    """Mark every ticket whose time is up as breached, warn about those whose time is short; how many were told.
+
+    Once per ticket, whoever runs it: rows are locked, and skipped where another server holds them.
+    """
+    return len(_breach(connection, now)) + len(_warn(connection, now, warn_seconds))
+
+
+def _pending(before: datetime) -> Sequence[ColumnElement[Any]]:
+    return (
+        Ticket.sla_status == SlaStatus.PENDING,
+        Ticket.status != Status.ACKNOWLEDGED,
+        Ticket.caused_by.is_(None),
+        Ticket.sla_due_at <= timestamp(before),
+    )
+
+
+def _breach(connection: Connection, now: datetime) -> list[str]:
+    found = (
+        connection.execute(lifecycle.locked(select(Ticket.id).where(*_pending(now)).limit(SWEEP_ROWS), skip=True))
+        .scalars()
+        .all()
+    )
+    for ticket_id in found:
+        row = lifecycle.fetch(connection, ticket_id)
+        late = round((now - moment(row["sla_due_at"])).total_seconds())
+        lifecycle.change(
+            connection,
+            row,
+            {"sla_status": SlaStatus.BREACHED},
+            "SLA Breached",
+            now,
+            details=f"The {row['priority']} deadline of {row['sla_due_at']} passed {late} s ago and the ticket is {row['status']}.",
+        )
+    return list(found)
+
+
+def _warn(connection: Connection, now: datetime, warn_seconds: float) -> list[str]:
+    soon = now + timedelta(seconds=warn_seconds)
+    found = (
+        connection.execute(
+            lifecycle.locked(
+                select(Ticket.id).where(*_pending(soon), Ticket.sla_warned_at.is_(None)).limit(SWEEP_ROWS),
+                skip=True,
+            )
+        )
+        .scalars()
+        .all()
+    )
+    for ticket_id in found:
+        row = lifecycle.fetch(connection, ticket_id)
+        connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(sla_warned_at=timestamp(now)))
+        left = max(0, round((moment(row["sla_due_at"]) - now).total_seconds()))
+        trail.write(
+            connection,
+            [trail.line(row, "SLA Warning", now, details=f"{left} s are left of the {row['priority']} SLA.")],
+        )
+    return list(found)
