@@ -147,7 +147,7 @@ def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: fl
     return connection.execute(_due_rows(kind, now, visible_seconds).limit(1)).first() is not None
 
 
-def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[Any]:
+def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[str, int, int, bool, str | None]:
     return (
         _due_rows(kind, now, visible_seconds)
         .order_by(Todo.rank, Todo.created_at)
@@ -157,7 +157,7 @@ def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[
     )
 
 
-def _due_rows(kind: str, now: datetime, visible_seconds: float) -> Select[Any]:
+def _due_rows(kind: str, now: datetime, visible_seconds: float) -> Select[str, int, int, bool, str | None]:
     at = timestamp(now)
     visible = timestamp(now - timedelta(seconds=visible_seconds))
     return select(Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt).where(

@@ -208,7 +208,7 @@ class Worker:
             async with asyncio.timeout(self._tempo.call):
                 done = await lane.kind.handler(claim)
         except Permanent as error:
-            await self._end(lane, claim, "stopped", lambda c: self._stop(c, lane, claim, error))
+            await self._end(lane, claim, "stopped", lambda c, e=error: self._stop(c, lane, claim, e))
         except Retryable as error:
             await self._end(lane, claim, "postponed", lambda c, e=error: self._postpone(c, claim, e))
         except TimeoutError:
@@ -232,7 +232,7 @@ class Worker:
             return
         key = (lane.kind.name, outcome)
         self.settled[key] = self.settled.get(key, 0) + 1
-        log.debug(f"todo.{outcome}", kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
+        log.debug("todo.ended", outcome=outcome, kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
 
     def _settle(self, connection: Connection, lane: _Lane, claim: Claim, done: Done) -> None:
         now = self._now()
@@ -259,4 +259,4 @@ class Worker:
             if not running:
                 continue
             with contextlib.suppress(StoreUnavailable):  # the next round tries again, well before the lease ends
-                await self._database.write(lambda c: todos.renew(c, running, self._now(), self._tempo.lease))
+                await self._database.write(lambda c, r=running: todos.renew(c, r, self._now(), self._tempo.lease))

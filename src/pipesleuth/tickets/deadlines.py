@@ -41,14 +41,9 @@ def _breach(connection: Connection, now: datetime) -> list[str]:
     for ticket_id in found:
         row = lifecycle.fetch(connection, ticket_id)
         late = round((now - moment(row["sla_due_at"])).total_seconds())
-        lifecycle.change(
-            connection,
-            row,
-            {"sla_status": SlaStatus.BREACHED},
-            "SLA Breached",
-            now,
-            details=f"The {row['priority']} deadline of {row['sla_due_at']} passed {late} s ago and the ticket is {row['status']}.",
-        )
+        text = f"The {row['priority']} deadline passed {late} s ago and the ticket is {row['status']}."
+        entry = trail.Entry(action="SLA Breached", details=text)
+        lifecycle.change(connection, row, {"sla_status": SlaStatus.BREACHED}, entry, now)
     return list(found)
 
 
@@ -68,8 +63,6 @@ def _warn(connection: Connection, now: datetime, warn_seconds: float) -> list[st
         row = lifecycle.fetch(connection, ticket_id)
         connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(sla_warned_at=timestamp(now)))
         left = max(0, round((moment(row["sla_due_at"]) - now).total_seconds()))
-        trail.write(
-            connection,
-            [trail.line(row, "SLA Warning", now, details=f"{left} s are left of the {row['priority']} SLA.")],
-        )
+        entry = trail.Entry(action="SLA Warning", details=f"{left} s are left of the {row['priority']} SLA.")
+        trail.write(connection, [trail.line(row, entry, now)])
     return list(found)

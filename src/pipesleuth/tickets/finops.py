@@ -61,7 +61,11 @@ class FinOpsTags:
 def load_rules(path: Path | None = None) -> Rules:
     """The rules in a team's own file, or ours. Raises WrongSetting that says what is wrong in it."""
     try:
-        text = path.read_text(encoding="utf-8") if path else (files(__package__) / "finops.yaml").read_text("utf-8")
+        text = (
+            path.read_text(encoding="utf-8")
+            if path
+            else (files("pipesleuth.tickets") / "finops.yaml").read_text("utf-8")
+        )
         return Rules.model_validate(yaml.safe_load(text))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise WrongSetting(f"FINOPS_RULES: {path} cannot be read: {error}") from error
