@@ -1,0 +1,214 @@
+"""From a failure to its diagnosis: peel, match, rank, fill, rate."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from pipesleuth.model import Category, Confidence, Diagnosis, Failure
+from pipesleuth.triage.codes import error_type
+from pipesleuth.triage.entity import entity_of, tidy
+from pipesleuth.triage.excerpt import FULL_LIMIT, QUICK_LIMIT, Excerpt, excerpt
+from pipesleuth.triage.fingerprint import soften
+from pipesleuth.triage.knowledge.entry import Advice, Weight, fill
+from pipesleuth.triage.knowledge.reading import OUR_FOLDER, read_advice, read_folder
+from pipesleuth.triage.knowledge.shelf import Shelf, place_of
+from pipesleuth.triage.peel import Peeled, peel_excerpt
+from pipesleuth.triage.ranking import Candidate, confidence, ranked
+from pipesleuth.triage.severity import rate
+
+_CACHE = 4096
+_QUOTE = 280
+_MAX_STEPS = 8
+_EVIDENCE = 300
+_Kept = TypeVar("_Kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a diagnosis is what it is: the chain that was peeled and the ranking with its reasons."""
+
+    peeled: Peeled
+    candidates: tuple[Candidate, ...]
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A failure's text made ready: what is read, its chain, its code, and the codes the base knows."""
+
+    part: Excerpt
+    peeled: Peeled
+    error_type: str | None
+    codes: tuple[str, ...]
+
+
+class Triage:
+    """The knowledge base at work; one instance serves all threads."""
+
+    def __init__(self, shelf: Shelf, advice: dict[Category, Advice]) -> None:
+        self.shelf = shelf
+        self._advice = advice
+        self._verdicts: OrderedDict[tuple[str | None, ...], tuple[tuple[Candidate, ...], Confidence]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str | None, ...], Diagnosis] = OrderedDict()
+        self._lock = Lock()
+
+    @classmethod
+    def load(cls, extra: Path | None = None) -> Triage:
+        """The knowledge base of ours, and the team's folder `extra` whose entries win.
+
+        Raises KnowledgeFault with file and line of each fault.
+        """
+        theirs = read_folder(extra, ours=False) if extra else []
+        taken = {entry.id for entry in theirs}
+        ours = [entry for entry in read_folder(OUR_FOLDER) if entry.id not in taken]
+        return cls(Shelf([*theirs, *ours]), read_advice())
+
+    def provisional(self, failure: Failure) -> Diagnosis:
+        """The verdict from a bounded part of the text, for use inside a request; verdicts are remembered.
+
+        What is remembered is which entry won for a levelled message; names are always read from the message at hand.
+        """
+        key = _whole_key(failure)
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        reading = self._read(failure, QUICK_LIMIT)
+        rough = (*key[1:5], reading.error_type, *reading.codes, soften(reading.part.text))
+        verdict = self._verdicts.get(rough)
+        if verdict is None:
+            found = self._rank(reading, failure)
+            verdict = (tuple(found[:1]), confidence(found))
+            self._remember(self._verdicts, rough, verdict)
+            answer = self._answer(failure, reading, found, verdict[1])
+        else:
+            answer = self._answer(failure, reading, self._again(verdict[0], reading), verdict[1])
+        self._remember(self._answers, key, answer)
+        return answer
+
+    def full(self, failure: Failure) -> Diagnosis:
+        """The verdict from the whole message as far as it is readable; never an exception, whatever the text."""
+        return self.explain(failure).diagnosis
+
+    def explain(self, failure: Failure) -> Explanation:
+        """The full verdict with its ranking and reasons."""
+        reading = self._read(failure, FULL_LIMIT)
+        found = self._rank(reading, failure)
+        answer = self._answer(failure, reading, found, confidence(found))
+        return Explanation(reading.peeled, tuple(found), answer)
+
+    def _read(self, failure: Failure, limit: int) -> _Reading:
+        part = excerpt(failure.error_message, limit)
+        peeled = peel_excerpt(part, failure.error_code)
+        code = error_type(peeled.causes, failure.error_code, failure.source, part.text)
+        codes = dict.fromkeys(self.shelf.codes_in(part.text))
+        for given in (failure.error_code, code):
+            if given:
+                codes[given.strip().casefold()[:200]] = None
+        for cause in peeled.causes:
+            if cause.kind == "sql" and cause.code:
+                codes[f"sql-{cause.code}"] = None
+            elif cause.kind == "cluster" and cause.entity:
+                codes[cause.entity.strip().casefold().replace(" ", "_")] = None
+        return _Reading(part, peeled, code, tuple(codes))
+
+    def _rank(self, reading: _Reading, failure: Failure) -> list[Candidate]:
+        hits = self.shelf.hits(reading.part.text, reading.codes)
+        return ranked(hits, reading.part.text, reading.peeled, failure.source, failure.activity_type)
+
+    def _again(self, winner: tuple[Candidate, ...], reading: _Reading) -> list[Candidate]:
+        """The remembered winner with the names of this message."""
+        found: list[Candidate] = []
+        for one in winner:
+            place, length, groups = place_of(one.entry.patterns, reading.part.text)
+            found.append(Candidate(one.entry, one.points, one.reasons, max(place, 0), length, groups))
+        return found
+
+    def _remember(self, cache: OrderedDict[tuple[str | None, ...], _Kept], key: tuple[str | None, ...], value: _Kept) -> None:
+        with self._lock:
+            cache[key] = value
+            if len(cache) > _CACHE:
+                cache.popitem(last=False)
+
+    def _answer(
+        self, failure: Failure, reading: _Reading, found: Sequence[Candidate], sure: Confidence
+    ) -> Diagnosis:
+        best = found[0] if found else None
+        category = best.entry.category if best else Category.UNKNOWN
+        advice = self._advice[category]
+        entity = _entity(failure, reading, best, category)
+        words = _words(failure, reading, best, entity)
+        entry = best.entry if best else None
+        retryable = advice.retryable if entry is None or entry.retryable is None else entry.retryable
+        heals = advice.auto_heal if entry is None or entry.auto_heal is None else entry.auto_heal
+        names = [name for name in (failure.pipeline, failure.resource_id or "") if name]
+        severity, priority = rate(
+            category, names, reading.peeled.innermost.text, retryable=retryable,
+            severity=entry.severity if entry else None, priority=entry.priority if entry else None,
+        )  # fmt: skip
+        own = [fill(step, words) for step in (entry.steps if entry else ())]
+        steps = [*own, *(fill(step, words) for step in advice.steps)][:_MAX_STEPS]
+        said_by = "unknown" if entry is None else "general" if entry.weight is Weight.GENERAL else f"knowledge:{entry.id}"
+        return Diagnosis(
+            root_cause=_root_cause(fill(entry.cause if entry else advice.cause, words), reading),
+            error_type=(entry.error_type if entry else None) or reading.error_type,
+            category=category,
+            affected_entity=entity,
+            severity=severity,
+            priority=priority,
+            confidence=sure,
+            recommendations=tuple(steps),
+            auto_heal_possible=heals and retryable,
+            retryable=retryable,
+            owner=(entry.owner if entry and entry.owner else advice.owner),
+            said_by=said_by,
+            evidence=_evidence(reading, best),
+        )
+
+
+def _whole_key(failure: Failure) -> tuple[str | None, ...]:
+    return (
+        failure.error_message, failure.source, failure.error_code, failure.activity_type, failure.pipeline,
+        failure.activity, failure.resource_id,
+    )  # fmt: skip
+
+
+def _entity(failure: Failure, reading: _Reading, best: Candidate | None, category: Category) -> str | None:
+    if best is not None and best.groups.get("entity"):
+        return tidy(best.groups["entity"])
+    kind = best.entry.entity if best else None
+    found = entity_of(reading.part.text, category, kind, best.place if best else 0)
+    return found or (None if kind == "none" else reading.peeled.activity or failure.activity)
+
+
+def _words(failure: Failure, reading: _Reading, best: Candidate | None, entity: str | None) -> dict[str, str]:
+    words = {
+        "pipeline": failure.pipeline,
+        "activity": failure.activity or reading.peeled.activity or "",
+        "code": reading.error_type or failure.error_code or "",
+        "text": reading.peeled.innermost.text[:_QUOTE],
+        "entity": entity or "",
+    }
+    if best is not None:
+        words.update({name: tidy(value) for name, value in best.groups.items()})
+        if best.entry.entity and entity:
+            words.setdefault(best.entry.entity, entity)
+    return words
+
+
+def _root_cause(sentence: str, reading: _Reading) -> str:
+    said = reading.peeled.innermost.text
+    if len(said) > _QUOTE:
+        said = said[:_QUOTE].rsplit(" ", 1)[0] + " …"
+    return f"{sentence} The platform said: {said}" if said else sentence
+
+
+def _evidence(reading: _Reading, best: Candidate | None) -> tuple[str, ...]:
+    if best is None or not best.length:
+        return ()
+    span = reading.part.original(best.place, best.place + min(best.length, _EVIDENCE))
+    return (span,) if span and span in reading.part.message else ()

@@ -1,0 +1,98 @@
+"""One entry of the knowledge base, and what is advised for a whole category."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipesleuth.model import Category, Priority, Responder, Severity
+
+_HOLE = re.compile(r"\{(?P<name>[a-z_]{1,40})(?:\|(?P<otherwise>[^{}]{0,200}))?\}")
+
+
+class Weight(StrEnum):
+    """How much an entry's match proves: a general word, a wrapper, a usual sign, or the cause itself."""
+
+    GENERAL = "general"
+    WEAK = "weak"
+    NORMAL = "normal"
+    STRONG = "strong"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A message the entry must win for, with what came beside it and the entity it must find."""
+
+    text: str
+    code: str | None = None
+    activity: str | None = None
+    entity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What holds for a category when an entry does not say otherwise."""
+
+    category: Category
+    cause: str
+    steps: tuple[str, ...]
+    owner: Responder
+    retryable: bool
+    auto_heal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one kind of failure looks like, why it happens and what to do.
+
+    `patterns` are in RE2's syntax, matched anywhere in the text regardless of case; a space matches any white space.
+    With `both` a code and a pattern must match, otherwise either is enough. `platform` is data_factory, databricks
+    or any. Texts may have holes: `{name}` or `{name|what to say when it is not known}`.
+    """
+
+    id: str
+    category: Category
+    cause: str
+    steps: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    both: bool = False
+    activities: tuple[str, ...] = ()
+    platform: str = "any"
+    weight: Weight = Weight.NORMAL
+    severity: Severity | None = None
+    priority: Priority | None = None
+    retryable: bool | None = None
+    owner: Responder | None = None
+    auto_heal: bool | None = None
+    entity: str | None = None
+    error_type: str | None = None
+    links: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    file: str = ""
+    line: int = 0
+    ours: bool = True
+
+
+def fill(text: str, words: dict[str, str]) -> str:
+    """The text with its holes filled; a hole nobody can fill says its alternative, or its name in plain words."""
+
+    def said(match: re.Match[str]) -> str:
+        name = match.group("name")
+        if words.get(name):
+            return words[name]
+        otherwise = match.group("otherwise")
+        return otherwise if otherwise is not None else "the " + name.replace("_", " ")
+
+    return _HOLE.sub(said, text)
+
+
+def holes(text: str) -> list[str]:
+    """The names of a text's holes."""
+    return [match.group("name") for match in _HOLE.finditer(text)]
+
+
+def stray_brace(text: str) -> bool:
+    """Whether a brace stands outside a well-formed hole."""
+    return any(brace in _HOLE.sub("", text) for brace in "{}")

@@ -1,0 +1,69 @@
+"""The patterns of entries: RE2, regardless of case, a space matching any white space."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import re2
+
+_MAX_PATTERN = 1000
+SET_MEMORY = 24 * 1024 * 1024
+
+
+def options(*, memory: int | None = None) -> re2.Options:
+    """How every pattern is compiled."""
+    chosen = re2.Options()
+    chosen.case_sensitive = False
+    chosen.dot_nl = True
+    chosen.log_errors = False
+    if memory is not None:
+        chosen.max_mem = memory
+        chosen.never_capture = True
+    return chosen
+
+
+def loosened(pattern: str) -> str:
+    r"""The pattern with each space outside brackets replaced by `\s+`."""
+    if " " not in pattern:
+        return pattern
+    out: list[str] = []
+    escaped = in_class = False
+    for char in pattern:
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == "[":
+            in_class = True
+        elif char == "]":
+            in_class = False
+        elif char == " " and not in_class:
+            out.append(r"\s+")
+            continue
+        out.append(char)
+    return "".join(out)
+
+
+@lru_cache(maxsize=4096)
+def compiled(pattern: str) -> re2._Regexp:  # noqa: SLF001 - the type has no public name
+    """The pattern ready for searching; raises re2.error."""
+    return re2.compile(loosened(pattern), options())
+
+
+def pattern_fault(pattern: str) -> str | None:
+    """Why a pattern cannot be used, or None."""
+    if len(pattern) > _MAX_PATTERN:
+        return f"it is longer than {_MAX_PATTERN} characters"
+    try:
+        regexp = compiled(pattern)
+    except re2.error as error:
+        reason = error.args[0] if error.args else "not RE2 syntax"
+        return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    if regexp.search("") is not None:
+        return "it matches an empty text"
+    return None
+
+
+def pattern_groups(pattern: str) -> set[str]:
+    """The names of a pattern's named groups."""
+    return set(compiled(pattern).groupindex)

@@ -1,0 +1,88 @@
+"""All entries ready for matching: one RE2 set over every pattern, one look-up over every code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from pipesleuth.triage.knowledge.entry import Entry
+from pipesleuth.triage.knowledge.patterns import SET_MEMORY, compiled, loosened, options
+
+_TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
+_MAX_HITS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """That an entry matched: by which code, and by which of its patterns."""
+
+    entry: Entry
+    code: str | None
+    patterns: tuple[str, ...]
+
+
+class Shelf:
+    """The loaded knowledge base; immutable and shared between threads."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._by_code: dict[str, list[Entry]] = {}
+        self._owners: list[tuple[Entry, str]] = []
+        self._set = re2.Set.SearchSet(options(memory=SET_MEMORY))
+        for entry in entries:
+            for code in entry.codes:
+                self._by_code.setdefault(code.casefold(), []).append(entry)
+            for pattern in entry.patterns:
+                self._set.Add(loosened(pattern))
+                self._owners.append((entry, pattern))
+        if self._owners:
+            self._set.Compile()
+
+    def codes_in(self, text: str) -> list[str]:
+        """The codes of the base that stand in the text as whole words; bare numbers are no codes here."""
+        found: dict[str, None] = {}
+        by_code = self._by_code
+        for token in _TOKEN.findall(text):
+            word = token.casefold().strip(".-")
+            if word in by_code:
+                if not word.isdigit():
+                    found[word] = None
+            elif "." in word:
+                last = word.rsplit(".", 1)[-1]
+                if last in by_code and not last.isdigit():
+                    found[last] = None
+        return list(found)
+
+    def hits(self, text: str, codes: Iterable[str]) -> list[Hit]:
+        """Every entry that matches the text or one of the codes, in the base's order of first sight."""
+        by_entry: dict[str, tuple[Entry, list[str]]] = {}
+        if self._owners:
+            for index in self._set.Match(text) or ():
+                entry, pattern = self._owners[index]
+                by_entry.setdefault(entry.id, (entry, []))[1].append(pattern)
+        code_of: dict[str, str] = {}
+        for code in codes:
+            for entry in self._by_code.get(code.casefold(), ()):
+                by_entry.setdefault(entry.id, (entry, []))
+                code_of.setdefault(entry.id, code)
+        found: list[Hit] = []
+        for entry, patterns in by_entry.values():
+            code = code_of.get(entry.id)
+            if entry.both and entry.codes and not (code and patterns):
+                continue
+            found.append(Hit(entry, code, tuple(patterns)))
+        return found[:_MAX_HITS]
+
+
+def place_of(patterns: Iterable[str], text: str) -> tuple[int, int, dict[str, str]]:
+    """Where the last-standing of some matched patterns is, its length, and what its named groups hold."""
+    best: tuple[int, int, dict[str, str]] = (-1, 0, {})
+    for pattern in patterns:
+        match = compiled(pattern).search(text)
+        if match is not None and match.start() > best[0]:
+            groups = {name: value for name, value in match.groupdict().items() if value}
+            best = (match.start(), match.end() - match.start(), groups)
+    return best

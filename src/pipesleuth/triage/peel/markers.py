@@ -1,0 +1,122 @@
+"""Where one layer of a failure message ends and the next begins, and what each layer calls itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAX_MARKERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The beginning of a layer: what stands before `end` introduces what follows it."""
+
+    start: int
+    end: int
+    kind: str
+    code: str | None = None
+    entity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way in which platforms introduce a layer; `sign` must be in the text before the pattern is tried."""
+
+    kind: str
+    sign: str
+    pattern: re.Pattern[str]
+
+
+# Every pattern starts with plain characters and has bounded repeats: linear on any text.
+_RULES = (
+    Rule("activity", "peration on target ", re.compile(r"Operation on target (?P<entity>.{1,260}?) failed: ?")),
+    Rule("activity", "Activity ", re.compile(r"Activity (?P<entity>[\w .\-]{1,140}) failed: ")),
+    Rule("inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")),
+    Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
+    Rule(
+        "blob",
+        "ErrorCode=",
+        re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:'?Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)?Message="),
+    ),
+    Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'])")),
+    Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}),Message=")),
+    Rule("sql", "rror", re.compile(r"(?:Sql ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
+    Rule("storage", "ErrorCode: ", re.compile(r"ErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
+    Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
+    Rule("stream", "at S", re.compile(r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?")),
+    Rule(
+        "databricks_run",
+        "error state",
+        re.compile(r"execution failed with error state:? (?P<code>\w{1,60})(?:, error message:? ?)?"),
+    ),
+    Rule(
+        "envelope",
+        "ode",
+        re.compile(
+            r"\b(?:errorCode|error_code|ErrorCode|StatusCode|[Cc]ode|termination_code|azure_error_code|aws_api_error_code)"
+            r"\s{0,3}\"?\s{0,3}:\s{0,3}\"?\s{0,2}(?P<code>[A-Za-z][\w.\-]{2,120})"
+        ),
+    ),
+    Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
+    Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\] ?(?=\[)")),
+    Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
+    Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
+    Rule("cause", "aused by: ", re.compile(r"Caused by: ")),
+    Rule("cause", "---> ", re.compile(r"---> ")),
+    Rule(
+        "cluster",
+        "eason: ",
+        re.compile(r"(?:[Tt]erminat\w{1,6}\.?|\()\s?Reason: (?P<entity>[A-Za-z][\w ]{2,60}?)(?=[\n.(:]|$)"),
+    ),
+    Rule("run", "with error message", re.compile(r"(?:failed|unavailable)[\w: ,]{0,40} with error message:?\s?")),
+    Rule("stage", "most recent failure: ", re.compile(r"most recent failure: (?:Lost task [\d.]{1,12} in stage [\d.]{1,12} )?")),
+)
+_EXCEPTION_END = re.compile(r"(?:Exception|Error|Failure|Failed|Interrupt|NotFound)(?![A-Za-z0-9_.$])|Exception\b")
+_NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$")
+_NOT_CLASSES = frozenset({"Error", "Exception", "Failure", "Failed", "UserError", "SystemError", "Errors", "NotFound"})
+_MAX_NAME = 200
+
+
+def markers(text: str) -> list[Marker]:
+    """All markers of a bounded text, in the order they stand; at most `MAX_MARKERS`."""
+    found: list[Marker] = []
+    for rule in _RULES:
+        if rule.sign in text:
+            for number, match in enumerate(rule.pattern.finditer(text)):
+                if number >= MAX_MARKERS // 4:
+                    break
+                groups = match.groupdict()
+                code = groups.get("code") or (match.group() if rule.kind == "dataflow" else None)
+                found.append(Marker(match.start(), match.end(), rule.kind, code, groups.get("entity")))
+    found.extend(_exceptions(text))
+    found.sort(key=lambda marker: (marker.start, -marker.end))
+    apart: list[Marker] = []
+    for marker in found:
+        if not apart or marker.start >= apart[-1].end:
+            apart.append(marker)
+    return apart[:MAX_MARKERS]
+
+
+def _exceptions(text: str) -> Iterator[Marker]:
+    """Names of exception classes as they introduce a message, such as `java.io.IOException: …`."""
+    last_end = -1
+    for number, match in enumerate(_EXCEPTION_END.finditer(text)):
+        if number >= MAX_MARKERS // 4:
+            return
+        start, end = match.start(), match.end()
+        floor = max(last_end, start - _MAX_NAME, 0)
+        while start > floor and text[start - 1] in _NAME_CHARS:
+            start -= 1
+        name = text[start:end].strip(".$")
+        last_end = end
+        if name in _NOT_CLASSES or not name[:1].isalpha() or not _is_class(name):
+            continue
+        yield Marker(start, end, "exception", name)
+
+
+def _is_class(name: str) -> bool:
+    """Whether a name is written like a class: its last part begins with a capital and has a small letter."""
+    last = name.replace("$", ".").rsplit(".", 1)[-1]
+    return last[:1].isupper() and any(char.islower() for char in last) and len(last) > 5
