@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic_settings import SettingsConfigDict
+
 from pipesleuth.model import Notice, Receipt, StatusChange
+
+# How each plug's own settings class reads the environment; a variable's name is the field's name in capitals.
+ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,19 @@ class Destination(Protocol):
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Create what stands for the ticket there (no receipt), or bring it up to date.
 
-        In doubt, look for our own mark before creating. Raises Retryable or Permanent.
+        In doubt, look for our own mark before creating. Raises Retryable or Permanent; a fault after a first
+        of several steps is a Retryable in doubt, so that the next try looks what is there already. A receipt
+        without a key says that nothing was created and nothing has to be (a closed ticket never told).
         """
         ...
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
-        """Read the vendor's news about something we created; None when it is not for us."""
+        """Read the vendor's news about something we created; None when it is not for us.
+
+        Raises BadPayload when the body is no JSON object.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give connections and threads back."""
         ...
