@@ -67,8 +67,8 @@ find_python() {
     done
 }
 
-venv_is_usable() { # of this folder, and its interpreter still there
-    [ "$(cat .venv/stamp-place 2>/dev/null)" = "$here" ] && new_enough .venv/bin/python
+venv_is_usable() { # made in this very place, and its interpreter still there
+    grep -qsF "$here/.venv" .venv/bin/activate && new_enough .venv/bin/python
 }
 
 if ! venv_is_usable; then
@@ -87,7 +87,6 @@ On Debian and Ubuntu: sudo apt install python3-venv   (or python3.12-venv and so
     printf 'Making .venv with %s …\n' "$("$python" --version 2>&1)"
     rm -rf .venv
     "$python" -m venv .venv || stop "The virtual environment could not be made; the reason stands above. Mend it and run make again."
-    printf '%s' "$here" >.venv/stamp-place
 fi
 
 # --- the installer, the locked packages, the program -----------------------------------------------------
