@@ -1,0 +1,78 @@
+"""Azure Data Factory: alerts of Azure Monitor, a Logic App's forwards, and a Web activity's own body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipesleuth.model import Failure, NotAFailure
+from pipesleuth.sources import alert_runs, databricks_body, tags, text
+from pipesleuth.sources.alert import alert
+from pipesleuth.sources.fields import Fields, error_said, fields, pick
+from pipesleuth.sources.outcome import good_state, refuse_good_event
+from pipesleuth.sources.pipeline_run import UNNAMED, pipeline_failure, pipeline_of, run_of
+from pipesleuth.sources.unread import scattered, subject, unwrapped
+
+
+class DataFactory:
+    """Failures of Azure Data Factory, and whatever else Azure Monitor tells about at the same door.
+
+    `host_workspace_id` is the number of the Databricks workspace that is asked for details, for
+    Databricks failures that arrive through Azure Monitor; None where it is not known.
+    """
+
+    name: str = "data_factory"
+    prefix: str = "ADF"
+    aliases: tuple[str, ...] = ("adf", "azure-monitor", "azure_monitor")
+
+    def __init__(self, *, host_workspace_id: str | None = None) -> None:
+        self._host_workspace_id = host_workspace_id
+
+    def read(self, payload: Mapping[str, Any]) -> list[Failure]:
+        """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
+        found = self._known(payload)
+        if found is None:
+            inner = unwrapped(payload)
+            found = self._known(inner) if inner is not None else None
+        return found if found is not None else [_unknown(payload)]
+
+    async def enrich(self, failure: Failure) -> Failure:
+        """The failure as it is: no platform is configured to be asked."""
+        return failure
+
+    def _known(self, payload: Mapping[str, Any]) -> list[Failure] | None:
+        envelope = alert(payload)
+        if envelope is not None:
+            found = alert_runs.failures(envelope, payload, self._host_workspace_id)
+            return found if alert_runs.says_something(found) else None
+        if databricks_body.is_native(payload):
+            failure = databricks_body.failure(payload, self._host_workspace_id)
+            return [failure] if failure is not None else None
+        return _flat(payload)
+
+
+def _flat(payload: Mapping[str, Any]) -> list[Failure] | None:
+    """The run of a Web activity's body, whatever the case of its fields; None where it names no pipeline or run."""
+    top = fields(payload)
+    parts = (fields(top.get(key)) for key in ("pipeline", "run", "activity", "properties", "data", "details"))
+    sections = (top, *(part for part in parts if part))
+    if pipeline_of(sections) is None and run_of(sections) is None:
+        return None
+    _refuse_good_news(sections)
+    return [pipeline_failure(sections, tags=tags.carried(sections))]
+
+
+def _refuse_good_news(sections: tuple[Fields, ...]) -> None:
+    # An error that is spelt out wins: a pipeline that handles its error ends green all the same.
+    if error_said(sections):
+        return
+    refuse_good_event(pick(sections, ("eventtype", "event", "eventname"), text.name))
+    good = good_state((pick(sections, ("status", "pipelinestatus", "runstatus", "state", "result"), text.name),))
+    if good is not None:
+        raise NotAFailure(good)
+
+
+def _unknown(payload: Mapping[str, Any]) -> Failure:
+    found, said = scattered(payload)
+    name: str = subject(found) or UNNAMED
+    return pipeline_failure((found,), otherwise=name, tags=tags.carried((found,)), message=said, unknown_shape=True)

@@ -1,0 +1,59 @@
+"""Databricks: job and task notifications, delivered events, cluster and library events, SQL alerts, flat bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipesleuth.model import Failure
+from pipesleuth.sources import alert_runs, databricks_body, job_run
+from pipesleuth.sources.alert import alert
+from pipesleuth.sources.outcome import Outcome
+from pipesleuth.sources.unread import scattered, subject, unwrapped
+
+
+class Databricks:
+    """Failures of Databricks jobs, tasks, clusters and SQL alerts.
+
+    `host_workspace_id` is the number of the workspace that is asked for details. Ids of runs in a
+    workspace known to be another one are prefixed with that one's number; None prefixes nothing.
+    """
+
+    name: str = "databricks"
+    prefix: str = "DBX"
+    aliases: tuple[str, ...] = ("dbx", "databricks-monitor")
+
+    def __init__(self, *, host_workspace_id: str | None = None) -> None:
+        self._host_workspace_id = host_workspace_id
+
+    def read(self, payload: Mapping[str, Any]) -> list[Failure]:
+        """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
+        found = self._known(payload)
+        if found is None:
+            inner = unwrapped(payload)
+            found = self._known(inner) if inner is not None else None
+        return found if found is not None else [self._unknown(payload)]
+
+    async def enrich(self, failure: Failure) -> Failure:
+        """The failure as it is: no platform is configured to be asked."""
+        return failure
+
+    def _known(self, payload: Mapping[str, Any]) -> list[Failure] | None:
+        envelope = alert(payload)
+        if envelope is not None:
+            found = alert_runs.failures(envelope, payload, self._host_workspace_id)
+            return found if alert_runs.says_something(found) else None
+        failure = databricks_body.failure(payload, self._host_workspace_id)
+        return [failure] if failure is not None else None
+
+    def _unknown(self, payload: Mapping[str, Any]) -> Failure:
+        found, said = scattered(payload)
+        failure = job_run.job_failure(
+            job_run.body(found),
+            host_workspace_id=self._host_workspace_id,
+            outcome=Outcome.FAILED,
+            unknown_shape=True,
+        )
+        named = failure.pipeline if failure.pipeline != job_run.UNNAMED else subject(found) or job_run.UNNAMED
+        return replace(failure, pipeline=named, error_message=failure.error_message or said)
