@@ -1,0 +1,173 @@
+"""A ticket as Slack's blocks: within Slack's limits for any input, escaped, and green once it is closed.
+
+Limits: https://docs.slack.dev/reference/block-kit/blocks
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pipesleuth.destinations.legible import clean, clean_line, cut, is_link, units
+from pipesleuth.model import News, Notice, Status
+
+Block = dict[str, Any]
+
+# Slack refuses a message whose blocks hold more than about 13,200 characters, without documenting it.
+LONGEST_WHOLE = 12_000
+LONGEST_HEADER, LONGEST_FIELD, LONGEST_SECTION, LONGEST_CONTEXT = 150, 300, 2900, 500
+LONGEST_TEXT = 3000
+_STEPS, _STEP = 8, 450
+_PARTIAL_ENTITY = re.compile(r"&[a-z]{0,4}$")
+
+SIGNS: Mapping[Status, str] = {Status.OPEN: "🔴", Status.IN_PROGRESS: "🟡", Status.ACKNOWLEDGED: "✅"}
+WORDS: Mapping[Status, str] = {
+    Status.OPEN: "Open",
+    Status.IN_PROGRESS: "In progress",
+    Status.ACKNOWLEDGED: "Closed",
+}
+FACTS: Sequence[tuple[str, str]] = (
+    ("Severity", "severity"),
+    ("Priority", "priority"),
+    ("Error type", "error_type"),
+    ("Affected", "affected_entity"),
+    ("Confidence", "confidence"),
+    ("Team", "finops_team"),
+    ("Owner", "finops_owner"),
+)
+
+
+def blocks(notice: Notice) -> list[Block]:
+    """Header, facts, root cause, recommendations, buttons and a footer; at most 50 blocks and 12,000 characters."""
+    fields = notice.fields
+    cause = clean(fields.get("rca_result")).strip() or "Not known yet."
+    parts: list[Block | None] = [
+        {"type": "header", "text": {"type": "plain_text", "text": header(notice), "emoji": True}},
+        {"type": "section", "block_id": "facts", "fields": _facts(notice)},
+        _section("cause", "*Root cause*\n", cause),
+        _section("steps", "*Recommendations*\n", _steps(notice.recommendations)),
+        _buttons(fields),
+        {"type": "context", "elements": [_mrkdwn(_footer(notice), LONGEST_CONTEXT)]},
+    ]
+    made = [part for part in parts if part is not None]
+    # Each part has its own limit; together they stay below, and this holds it for parts to come.
+    while size(made) > LONGEST_WHOLE:
+        made.pop(-2)
+    return made
+
+
+def header(notice: Notice) -> str:
+    """The first line: sign, priority and pipeline, at most 150 characters of plain text."""
+    what = clean_line(notice.fields.get("pipeline")) or notice.ticket_id
+    ending = "closed" if notice.status is Status.ACKNOWLEDGED else "failed"
+    priority = clean_line(notice.fields.get("priority"))
+    start = f"{SIGNS[notice.status]} {priority}".strip()
+    return f"{start} {cut(what, LONGEST_HEADER - units(start) - len(ending) - 2)} {ending}"
+
+
+def fallback(notice: Notice) -> str:
+    """The text for notifications and screen readers, escaped."""
+    cause = clean_line(notice.fields.get("rca_result")) or "Root cause not known yet"
+    return escaped(f"{header(notice)}: {cause}", LONGEST_TEXT)
+
+
+def note(news: News) -> str:
+    """One audit line for the thread, escaped."""
+    title = escaped(clean_line(news.action) or "News", 200)
+    return f"*{title}*\n{escaped(clean(news.text).strip(), LONGEST_SECTION)}".strip()
+
+
+def note_blocks(news: News) -> list[Block]:
+    """The same as a block, in which nothing is linked by itself."""
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": note(news), "verbatim": True}}]
+
+
+def escaped(text: str, longest: int) -> str:
+    """Slack's escaping of `& < >`, cut to `longest` afterwards without splitting an entity."""
+    whole = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if units(whole) <= longest:
+        return whole
+    return _PARTIAL_ENTITY.sub("", cut(whole, longest)[:-1]) + "…"
+
+
+def size(made: Sequence[Block]) -> int:
+    """How many characters people read in these blocks, links included."""
+    total = 0
+    waiting: list[Any] = list(made)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            total += units(part)
+        elif isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return total
+
+
+def _facts(notice: Notice) -> list[Block]:
+    fields = notice.fields
+    rows = [("Status", _status_words(notice))]
+    rows += [(name, clean_line(fields.get(column))) for name, column in FACTS]
+    made = [_mrkdwn(f"*{name}*\n", LONGEST_FIELD, value) for name, value in rows if value]
+    key, url = clean_line(fields.get("itsm_ticket_id")), fields.get("jira_url")
+    if key:
+        label = escaped(key.replace("|", "/"), 100)
+        made.append(_ready(f"*Jira*\n<{escaped(url, 3000)}|{label}>" if url and is_link(url) else f"*Jira*\n{label}"))
+    due = _due(fields)
+    return [*made, _ready(f"*SLA*\n{due}")][:10] if due else made[:10]
+
+
+def _status_words(notice: Notice) -> str:
+    by = clean_line(notice.fields.get("ack_user"))
+    return f"{WORDS[notice.status]} by {by}" if by and notice.status is not Status.OPEN else WORDS[notice.status]
+
+
+def _due(fields: Mapping[str, str | None]) -> str:
+    """The SLA in the reader's own time zone; its state in words once it is decided."""
+    state = clean_line(fields.get("sla_status"))
+    if state and state != "Pending":
+        return escaped(state, 50)
+    try:
+        due = datetime.fromisoformat(fields.get("sla_due_at") or "")
+    except ValueError:
+        return ""
+    return f"<!date^{int(due.timestamp())}^due {{date_short_pretty}} {{time}}|due {due:%Y-%m-%d %H:%M} UTC>"
+
+
+def _steps(steps: Sequence[str]) -> str:
+    lines = [cut(clean_line(step), _STEP) for step in steps[:_STEPS] if clean_line(step)]
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
+def _section(name: str, title: str, text: str) -> Block | None:
+    return {"type": "section", "block_id": name, "text": _mrkdwn(title, LONGEST_SECTION, text)} if text else None
+
+
+def _buttons(fields: Mapping[str, str | None]) -> Block | None:
+    """Buttons to the ticket's own page and to the run; only for addresses that may be links."""
+    wanted = (("Open ticket", "ticket_url", "primary"), ("Open run", "run_url", ""))
+    buttons = [
+        {"type": "button", "action_id": column, "text": {"type": "plain_text", "text": name}, "url": fields[column]}
+        | ({"style": style} if style else {})
+        for name, column, style in wanted
+        if is_link(fields.get(column))
+    ]
+    return {"type": "actions", "block_id": "links", "elements": buttons} if buttons else None
+
+
+def _footer(notice: Notice) -> str:
+    fields = notice.fields
+    values = (notice.ticket_id, fields.get("run_id"), fields.get("source"), fields.get("rca_source"))
+    return " · ".join(cut(clean_line(value), 120) for value in values if clean_line(value))
+
+
+def _mrkdwn(title: str, longest: int, text: str = "") -> Block:
+    return _ready(title + escaped(text, longest - units(title))) if text else _ready(escaped(title, longest))
+
+
+def _ready(text: str) -> Block:
+    # Verbatim: Slack itself links no address, channel or person that an error text happens to name.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
