@@ -15,6 +15,7 @@ from pipesleuth.sources.pipeline_run import PIPELINE_KEYS, RUN_KEYS, UNNAMED, pi
 from pipesleuth.sources.same_run import gathered
 
 _DATABRICKS = "Microsoft.Databricks/workspaces"
+_REAL = frozenset({_DATABRICKS, "Microsoft.DataFactory/factories"})  # no test of the portal's is about these
 _LOG_WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 _BUDGET = "aip budget notification"
 
@@ -48,7 +49,8 @@ def _refuse(alert: Alert, payload: Mapping[str, Any], resources: list[str]) -> N
     condition = alert.condition
     if condition is not None and condition.lower() in {"resolved", "deactivated"}:
         raise NotAFailure(f"The alert {shown(alert.rule)} is resolved, so it reports no new failure.")
-    if is_portal_test(alert.rule, resources) and not any(map(_names_a_run, [alert.properties, *alert.rows])):
+    made_up = is_portal_test(alert.rule, resources) and not any(resource_type(each) in _REAL for each in resources)
+    if made_up and not any(map(_names_a_run, [alert.properties, *alert.rows])):
         raise NotAFailure(f"A test notification sent from the Azure portal (alert rule {shown(alert.rule)}).")
     schema = payload.get("schemaId")
     if isinstance(schema, str) and schema.lower() == _BUDGET:

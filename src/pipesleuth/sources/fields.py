@@ -233,5 +233,8 @@ def error_anywhere(body: object) -> str:
 
 def digest(body: object) -> str:
     """Sixteen hex digits that are the same for bodies of the same content, whatever the order of their fields."""
-    content = sorted(f"{pointer}={value!r}" for pointer, _, value in leaves(body))
+    # Numbers in hexadecimal: Python refuses to write a decimal number of thousands of digits.
+    content = sorted(
+        f"{pointer}={hex(value) if isinstance(value, int) else repr(value)}" for pointer, _, value in leaves(body)
+    )
     return sha256("\n".join(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -80,7 +80,7 @@ _GOOD_STATES = {
 _UNSAID_STATES = frozenset({"terminated", "terminating", "unknown", "active", "fired", "activated", "new", "canceling"})
 _TEST_RULE = re.compile(
     r"test-(?:actual\w*|activity\w*|budget\w*|forecast\w*|log\w*|metric\w*|prometheus\w*|resource\w*|service\w*"
-    r"|smart\w*|webtest\w*)alert(?:rule)?(?:-[\w-]{1,40})?",
+    r"|smart\w*|webtest\w*)alertrule(?:-[\w-]{1,40})?",
     re.IGNORECASE,
 )
 _TEST_RESOURCE = re.compile(
