@@ -67,7 +67,7 @@ def default_of(field: FieldInfo) -> str:
     if value is PydanticUndefined:
         value = field.get_default(call_default_factory=True, validated_data={})
     match value:
-        case None | "" | ():
+        case None | "" | () | {} if not value:
             return "–"
         case bool():
             return f"`{str(value).lower()}`"
@@ -84,11 +84,14 @@ def is_secret(field: FieldInfo) -> bool:
     return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
 
 
-def table(kind: type[BaseSettings]) -> str:
-    """One class as a heading and a table."""
+def table(kind: type[BaseSettings], told: set[str]) -> str:
+    """One class as a heading and a table of the variables that are not `told` yet; afterwards they are."""
     title = (kind.__doc__ or kind.__name__).strip().splitlines()[0].rstrip(".")
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for variable, field in variables(kind):
+        if variable in told:
+            continue
+        told.add(variable)
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         rows.append(f"| `{variable}` | {default_of(field)} | {meaning}{' *Secret.*' if is_secret(field) else ''} |")
     return "\n".join([f"### {title}", "", *rows])
@@ -100,7 +103,8 @@ def page_with_tables(text: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SystemExit(f"{PAGE.name} has lost the lines between which its tables stand:\n{BEGIN}\n{END}")
-    tables = "\n\n".join(table(kind) for kind in settings_classes())
+    told: set[str] = set()
+    tables = "\n\n".join(table(kind, told) for kind in settings_classes())
     return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,9 @@ from fastapi.routing import iter_route_contexts
 
 from configuration_variables import known_variables
 from equipment import HOUSE
+from pipesleuth.app import build
 from pipesleuth.db.tables import Base
+from pipesleuth.settings import Settings
 
 PAGE = HOUSE / "docs" / "mission-map.md"
 PROGRAM = HOUSE / "src" / "pipesleuth"
@@ -82,13 +85,13 @@ def anonymous(path: str) -> str:
 
 @cache
 def routes() -> frozenset[str]:
-    """What the service answers, as `GET /path` and `WS /path`; nothing while there is no service yet."""
-    try:
-        service = importlib.import_module("pipesleuth.app")
-    except ModuleNotFoundError:
-        return frozenset()
+    """What the service answers, as `GET /path` and `WS /path`."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.model_validate({"data_dir": folder, "database_url": "sqlite://"})
+        service = build(settings, told={}, work=False)
+        service.state.parts.database.close()
     found: set[str] = set()
-    for route in iter_route_contexts(service.routes()):
+    for route in iter_route_contexts(service.routes):
         for method in route.methods or {"WS"}:
             found.add(f"{method} {anonymous(route.path or '')}")
     return frozenset(found)
