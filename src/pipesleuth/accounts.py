@@ -9,14 +9,14 @@ import re
 import secrets
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bcrypt
 import jwt
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from pipesleuth.db.database import Database
 from pipesleuth.db.faults import is_unique_violation
@@ -206,7 +206,7 @@ class Accounts:
         if cached is not None and cached[0] > time.monotonic():
             return cached[1]
         row = await self._database.read(lambda c: c.execute(select(User).where(User.email == email)).first())
-        known = row and _Known(row.full_name, row.role, row.last_login, bool(row.disabled), row.token_version)
+        known = _Known(row.full_name, row.role, row.last_login, bool(row.disabled), row.token_version) if row else None
         if len(self._known) > 10_000:
             self._known.clear()
         self._known[email] = (time.monotonic() + CACHE_SECONDS, known)
@@ -273,6 +273,11 @@ def disable_user(connection: Connection, email: str) -> bool:
         update(User).where(User.email == email).values(disabled=True, token_version=User.token_version + 1)
     )
     return changed.rowcount == 1
+
+
+def all_users(connection: Connection) -> Sequence[RowMapping]:
+    """Everybody, by address."""
+    return connection.execute(select(User).order_by(User.email)).mappings().all()
 
 
 class ApiKeys:

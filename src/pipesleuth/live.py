@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
+from pipesleuth.model import StoreUnavailable
+
 QUEUE = 256
 FOLLOW_SECONDS = 0.25
+BREATH_SECONDS = 0.01  # what is committed meanwhile is read together
 
 log = structlog.get_logger(__name__)
 
@@ -64,15 +68,24 @@ class Listener:
     lost: bool = False
 
 
+class Trail(Protocol):
+    """Where the hub reads what has changed, of this server and of others."""
+
+    async def newer(self) -> Sequence[LiveEvent]:
+        """The changes that were committed since the last call."""
+        ...
+
+    async def skip(self) -> None:
+        """Pass over what has changed: nobody listens."""
+        ...
+
+
 class Hub:
-    """Follows the audit trail and hands each change to every listener once.
+    """Follows the audit trail and hands each change to every listener once."""
 
-    `newer` reads the changes that were committed since its last call, of this server and of others.
-    """
-
-    def __init__(self, bell: Bell, newer: Callable[[], Awaitable[Sequence[LiveEvent]]]) -> None:
+    def __init__(self, bell: Bell, trail: Trail) -> None:
         self._bell = bell
-        self._newer = newer
+        self._trail = trail
         self._listeners: set[Listener] = set()
         self.sent = 0
 
@@ -105,12 +118,24 @@ class Hub:
         ear = self._bell.listen()
         try:
             while True:
-                await heard(ear, FOLLOW_SECONDS)
-                for event in await self._newer():
-                    self.announce(event.text)
+                rang = await heard(ear, FOLLOW_SECONDS)
+                await self._tell(rang=rang)
         finally:
             self._bell.leave(ear)
             for listener in self._listeners:
                 if listener.queue.full():
                     listener.queue.get_nowait()
                 listener.queue.put_nowait(None)
+
+    async def _tell(self, *, rang: bool) -> None:
+        """Hand on what is new; an empty house only keeps its place, and not at every ring."""
+        try:
+            if self._listeners:
+                for event in await self._trail.newer():
+                    self.announce(event.text)
+            elif not rang:
+                await self._trail.skip()
+        except StoreUnavailable as error:
+            log.warning("live.waits", reason=str(error))
+        if rang:
+            await asyncio.sleep(BREATH_SECONDS)

@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -75,6 +75,11 @@ class Database:
         answer: asyncio.Future[T] = loop.create_future()
         self._waiting.put(_Piece(work, item, loop, answer))
         return await answer
+
+    def pieces(self, work: Callable[[Connection], Iterator[T]]) -> Iterator[T]:
+        """What `work` yields, read as it is asked for, in one transaction; for a thread, not for the event loop."""
+        with self.engine.connect() as connection:
+            yield from work(connection)
 
     @property
     def waiting(self) -> int:

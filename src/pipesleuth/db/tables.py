@@ -24,7 +24,11 @@ class Base(DeclarativeBase):
     """Where SQLAlchemy collects the tables; names of constraints are fixed so that migrations can name them."""
 
     metadata = MetaData(
-        naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+        },
     )
 
 
@@ -79,6 +83,7 @@ class Ticket(Base):
     parent_run_id: Mapped[str | None] = mapped_column(RunId)
     version: Mapped[int] = mapped_column(Integer)
     sla_due_at: Mapped[str] = mapped_column(Time)
+    sla_warned_at: Mapped[str | None] = mapped_column(Time)
     told_at: Mapped[str | None] = mapped_column(Time)  # when the first channel was told
     jira_live: Mapped[bool] = mapped_column(Boolean)  # a Jira issue owns this ticket's status
     jira_issue_id: Mapped[str | None] = mapped_column(Id)

@@ -254,6 +254,12 @@ def retry(connection: Connection, ticket_id: str, kind: str, now: datetime) -> b
     return owed.rowcount == 1
 
 
+def exists(connection: Connection, ticket_id: str, kind: str) -> bool:
+    """Whether the ticket has such a to-do at all."""
+    found = connection.execute(select(Todo.kind).where(Todo.ticket_id == ticket_id, Todo.kind == kind))
+    return found.first() is not None
+
+
 def write_receipt(receipt: Receipt) -> str:
     """A receipt as the JSON that is stored."""
     return json.dumps({**asdict(receipt, dict_factory=dict), "more": dict(receipt.more)}, ensure_ascii=False)

@@ -23,6 +23,14 @@ def sweep(connection: Connection, now: datetime, *, warn_seconds: float) -> int:
     return len(_breach(connection, now)) + len(_warn(connection, now, warn_seconds))
 
 
+def any_near(connection: Connection, now: datetime, *, warn_seconds: float) -> bool:
+    """Whether there is anything to sweep; a cheap look, without a lock."""
+    soon = now + timedelta(seconds=warn_seconds)
+    late = select(Ticket.id).where(*_pending(now)).limit(1)
+    near = select(Ticket.id).where(*_pending(soon), Ticket.sla_warned_at.is_(None)).limit(1)
+    return any(connection.execute(statement).first() is not None for statement in (late, near))
+
+
 def _pending(before: datetime) -> Sequence[ColumnElement[Any]]:
     return (
         Ticket.sla_status == SlaStatus.PENDING,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, Select, select, update
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.model import (
     Diagnosis,
+    Failure,
     PipesleuthError,
     Priority,
     Receipt,
@@ -23,6 +24,7 @@ from pipesleuth.model import (
 )
 from pipesleuth.outbox import todos
 from pipesleuth.tickets import sla, trail
+from pipesleuth.tickets.origin import stored
 
 CHANNELS = ("jira", "slack")
 
@@ -76,6 +78,13 @@ def change(
     said = replace(entry, event=entry.event or trail.TICKET_UPDATED)
     trail.write(connection, [trail.line({**row, **values}, said, now, version=version)])
     return version
+
+
+def said(
+    connection: Connection, row: RowMapping, action: str, by: str, now: datetime, details: str | None = None
+) -> None:
+    """Write a line that changes nothing people see on the ticket itself."""
+    trail.write(connection, [trail.line(row, trail.Entry(action=action, by=by, details=details), now)])
 
 
 def owned_by_jira(connection: Connection, row: RowMapping) -> bool:
@@ -183,6 +192,20 @@ def rediagnose(
         todos.rerank(connection, row["id"], Priority(changed["priority"]).rank)
     change(connection, row, changed, trail.Entry(action="RCA Updated", by=diagnosis.said_by, details=details), now)
     return True
+
+
+def learn(connection: Connection, row: RowMapping, failure: Failure) -> None:
+    """Store what the platform said of the failure; the diagnosis made of it is what people are told."""
+    values = {
+        "error_message": failure.error_message,
+        "error_code": failure.error_code,
+        "activity": failure.activity,
+        "run_url": failure.run_url,
+        "run_group": failure.run_group,
+        "parent_run_id": failure.parent_run_id,
+        "failure": stored(failure),
+    }
+    connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
 
 
 def _moved_deadline(row: RowMapping, priority: Priority, now: datetime, warn_seconds: float) -> dict[str, Any]:

@@ -1,0 +1,296 @@
+"""The only place where the parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import FastAPI
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from pipesleuth import __version__ as version
+from pipesleuth.accounts import Accounts, ApiKeys
+from pipesleuth.db.database import Database, epoch
+from pipesleuth.db.upgrade import upgrade
+from pipesleuth.destinations import registry as destinations
+from pipesleuth.destinations.contract import Destination
+from pipesleuth.live import Bell, Hub
+from pipesleuth.model import StoreUnavailable, WrongSetting
+from pipesleuth.outbox.worker import Kind, Tempo, Worker
+from pipesleuth.settings import Settings, explain, kept_secret
+from pipesleuth.sources import registry as sources
+from pipesleuth.tickets import deadlines
+from pipesleuth.tickets.analysis import Analysis, Analyst
+from pipesleuth.tickets.delivery import Delivery
+from pipesleuth.tickets.feed import Feed
+from pipesleuth.tickets.finops import FinOps, load_rules
+from pipesleuth.tickets.intake import Duties, Intake
+from pipesleuth.tickets.lifecycle import CHANNELS
+from pipesleuth.tickets.links import Links
+from pipesleuth.triage.diagnose import Triage
+from pipesleuth.triage.knowledge import KnowledgeFault
+from pipesleuth.triage.redact import mask
+from pipesleuth.web import auth, edge, errors, export, health, hooks, pages, stream, tickets
+from pipesleuth.web.deps import House
+from pipesleuth.web.gauges import Gauges
+from pipesleuth.web.rejected import Rejected
+
+SWEEP_SECONDS = 1.0
+SLACK_PER_SECOND = 1.0  # what Slack allows a channel
+
+log = structlog.get_logger(__name__)
+Clock = Callable[[], datetime]
+
+
+def now_utc() -> datetime:
+    """The clock of a running service."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a process runs besides answering requests."""
+
+    settings: Settings
+    database: Database
+    bell: Bell
+    hub: Hub
+    house: House
+    worker: Worker | None
+    clock: Clock
+    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock = now_utc,
+    work: bool = True,
+    told: Mapping[str, Destination] | None = None,
+    analyst: Analyst | None = None,
+) -> FastAPI:
+    """The service: `app.state.parts` holds its parts. `work` says whether this process works off to-dos too.
+
+    `told` are the destinations, by default those that the environment configures. Raises WrongSetting.
+    """
+    app = FastAPI(
+        title="Pipesleuth",
+        version=version,
+        summary="One ticket, with its root cause, for every failed data-pipeline run.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst)
+    app.state.parts = parts
+    app.state.house = parts.house
+    errors.install(app)
+    for room in (hooks, auth, tickets, export, stream, health):
+        app.include_router(room.router)
+    pages.install(app, parts.house)
+    app.add_middleware(edge.Edge, gauges=parts.house.gauges)
+    return app
+
+
+def assemble(
+    settings: Settings,
+    *,
+    clock: Clock = now_utc,
+    work: bool = True,
+    told: Mapping[str, Destination] | None = None,
+    analyst: Analyst | None = None,
+) -> Parts:
+    """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
+    triage, finops = load_triage(settings), FinOps(load_rules(settings.finops_rules))
+    shelf = _told(settings, clock) if told is None else told
+    bell = Bell()
+    database = Database(settings.database, after_commit=bell.ring)
+    links = Links(settings.public_base_url, getattr(shelf.get("jira"), "base_url", None))
+    feed = Feed(database, links)
+    hub = Hub(bell, feed)
+    worker = (
+        _worker(settings, database, bell, links, triage=triage, shelf=shelf, analyst=analyst, clock=clock)
+        if work
+        else None
+    )
+    house = House(
+        settings=settings,
+        database=database,
+        accounts=Accounts(
+            database,
+            secret(settings, "jwt_secret_key"),
+            token_hours=settings.token_hours,
+            allowed_domains=settings.allowed_email_domains,
+            now=clock,
+        ),
+        keys=ApiKeys(database, secret(settings, "rca_api_key")),
+        sources=sources.registry(),
+        triage=triage,
+        intake=_intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock),
+        finops=finops,
+        hub=hub,
+        feed=feed,
+        links=links,
+        gauges=Gauges(),
+        rejected=Rejected(
+            settings.data_dir / "rejected", most_files=settings.rejected_files, most_bytes=settings.rejected_bytes
+        ),
+        read_archived=_archived(shelf),
+        now=clock,
+    )
+    if worker is not None:
+        house.worker_beat = lambda: worker.beat
+        house.worker_counts = lambda: worker.settled
+    return Parts(settings, database, bell, hub, house, worker, clock)
+
+
+def load_triage(settings: Settings) -> Triage:
+    """The knowledge base with a team's own entries. Raises WrongSetting."""
+    try:
+        return Triage.load(settings.knowledge_path)
+    except KnowledgeFault as fault:
+        raise WrongSetting(f"KNOWLEDGE_PATH: {fault}") from fault
+
+
+def secret(settings: Settings, name: str) -> str:
+    """A secret from the environment, or else the one kept under DATA_DIR, made at first use."""
+    given = getattr(settings, name)
+    return given.get_secret_value() if given is not None else kept_secret(settings.data_dir / "secrets", name)[0]
+
+
+def _told(settings: Settings, clock: Clock) -> Mapping[str, Destination]:
+    try:
+        shelf = dict(destinations.configured(clock))
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
+    if settings.itsm_tool == "none":
+        shelf.pop("jira", None)
+    elif "jira" not in shelf:
+        raise WrongSetting(
+            "ITSM_TOOL=jira needs JIRA_DOMAIN, JIRA_USER_EMAIL, JIRA_API_TOKEN and JIRA_PROJECT_KEY; one is missing."
+        )
+    return shelf
+
+
+def _intake(
+    settings: Settings,
+    database: Database,
+    finops: FinOps,
+    shelf: Mapping[str, Destination],
+    *,
+    waits: bool,
+    clock: Clock,
+) -> Intake:
+    duties = Duties(
+        at_once=("archive", "analyse") if "archive" in shelf else ("analyse",),
+        channels=tuple(kind for kind in CHANNELS if kind in shelf),
+        channels_wait_seconds=settings.rca_deadline_seconds if waits else 0.0,
+    )
+    warn = settings.sla_warn_seconds
+    return Intake(database, finops, duties, inbound_rows=settings.inbound_rows, warn_seconds=warn, now=clock)
+
+
+def _worker(
+    settings: Settings,
+    database: Database,
+    bell: Bell,
+    links: Links,
+    *,
+    triage: Triage,
+    shelf: Mapping[str, Destination],
+    analyst: Analyst | None,
+    clock: Clock,
+) -> Worker:
+    tempo = Tempo(
+        lease=settings.lease_seconds,
+        call=settings.call_seconds,
+        mark_visible=settings.mark_visible_seconds,
+        backoff_first=settings.backoff_first_seconds,
+        backoff_most=settings.backoff_most_seconds,
+        breaker_faults=settings.breaker_faults,
+    )
+    analysis = Analysis(
+        database,
+        triage,
+        {},
+        analyst,
+        give_up_seconds=settings.rca_give_up_seconds,
+        warn_seconds=settings.sla_warn_seconds,
+        now=clock,
+    )
+    calls = settings.worker_calls
+    kinds = [Kind("analyse", analysis, creates=False, calls=calls)]
+    for name, destination in shelf.items():
+        delivery = Delivery(database, destination, links, mask, now=clock)
+        rate = SLACK_PER_SECOND if name == "slack" else None
+        kinds.append(
+            Kind(name, delivery, creates=name in CHANNELS, calls=calls, per_second=rate, stopped=delivery.stopped)
+        )
+    return Worker(database, bell, kinds, tempo, now=clock)
+
+
+def _archived(shelf: Mapping[str, Destination]) -> Callable[[str], Awaitable[bytes | None]]:
+    async def read(name: str) -> bytes | None:
+        reader = getattr(shelf.get("archive"), "read", None)
+        return await reader(name) if reader is not None and name else None
+
+    return read
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    parts: Parts = app.state.parts
+    async with running(parts):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running(parts: Parts) -> AsyncGenerator[None]:
+    """Everything that runs in the background, from an upgraded database to a clean end."""
+    await asyncio.to_thread(upgrade, parts.settings.database)
+    parts.house.epoch = await parts.database.read(epoch)
+    parts.tasks.append(asyncio.create_task(parts.hub.follow(), name="hub"))
+    if parts.worker is not None:
+        parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
+        parts.tasks.append(asyncio.create_task(_watch_deadlines(parts), name="deadlines"))
+    try:
+        yield
+    finally:
+        await _stop(parts)
+
+
+async def _stop(parts: Parts) -> None:
+    if parts.worker is not None:
+        parts.worker.stop()
+    for task in parts.tasks:
+        if task.get_name() != "worker":
+            task.cancel()
+    ended = await asyncio.gather(*parts.tasks, return_exceptions=True)
+    for task, error in zip(parts.tasks, ended, strict=True):
+        if isinstance(error, Exception):
+            log.error("task.failed", task=task.get_name(), exc_info=error)
+    parts.tasks.clear()
+    await asyncio.to_thread(parts.database.close)
+
+
+async def _watch_deadlines(parts: Parts) -> None:
+    """Look every second whose SLA is short or gone. The app's edge: a fault here is logged, and looked again."""
+    warn = parts.settings.sla_warn_seconds
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            if await parts.database.read(lambda c: deadlines.any_near(c, parts.clock(), warn_seconds=warn)):
+                await parts.database.write(_sweep(parts, warn))
+        except StoreUnavailable as error:
+            log.warning("deadlines.wait", reason=str(error))
+        except Exception:
+            log.exception("deadlines.failed")
+
+
+def _sweep(parts: Parts, warn_seconds: float) -> Callable[[Connection], int]:
+    return lambda connection: deadlines.sweep(connection, parts.clock(), warn_seconds=warn_seconds)

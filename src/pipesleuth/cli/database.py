@@ -1,0 +1,36 @@
+"""`pipesleuth db`: the database's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from pipesleuth.db import upgrade as schema
+from pipesleuth.settings import load
+
+database = typer.Typer(help="The database.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount `db` on the program."""
+    app.add_typer(database, name="db")
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to this version's schema."""
+    settings = load()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    done = schema.upgrade(settings.database)
+    shown = settings.database.render_as_string(hide_password=True)
+    typer.echo(f"{shown} {'is upgraded to' if done else 'has'} schema {schema.HEAD}.")
+
+
+@database.command("check")
+def check() -> None:
+    """Say whether the database's schema is right; exit code 1 if it is not."""
+    settings = load()
+    wrong = schema.check(settings.database)
+    if wrong:
+        typer.echo(wrong, err=True)
+        raise typer.Exit(1)
+    typer.echo(f"The schema is right ({schema.HEAD}).")

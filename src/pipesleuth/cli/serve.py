@@ -1,0 +1,143 @@
+"""`pipesleuth serve` and `pipesleuth worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipesleuth.cli import logs
+from pipesleuth.db.upgrade import upgrade
+from pipesleuth.model import PipesleuthError, WrongSetting
+from pipesleuth.settings import Settings, kept_secret, load
+
+BACKLOG = 2048
+STOP_SECONDS = 15
+
+
+class PortTaken(PipesleuthError):
+    """Another program listens on the port."""
+
+
+def register(app: typer.Typer) -> None:
+    """Mount `serve` and `worker` on the program."""
+    app.command("serve")(serve)
+    app.command("worker")(worker)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8000,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    *,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only answer; to-dos are worked off elsewhere.")
+    ] = False,
+) -> None:
+    """Answer webhooks, serve the dashboard, and work off to-dos."""
+    import uvicorn  # noqa: PLC0415  # other commands start faster without it
+
+    logs.configure(log_level)
+    settings = load()
+    prepare(settings)
+    show_first_key(settings)
+    listening = bound(host, port)
+    from pipesleuth.app import build  # noqa: PLC0415  # the same
+
+    service = build(settings, work=not no_worker)
+    typer.echo(f"Pipesleuth listens on http://{_shown(host)}:{listening.getsockname()[1]}", err=True)
+    server = uvicorn.Server(uvicorn_config(service))
+    server.run(sockets=[listening])
+
+
+def uvicorn_config(service: object) -> object:
+    """How the server is run: no access log (it prints query strings), bounded sockets, a clean end."""
+    import uvicorn  # noqa: PLC0415  # other commands start faster without it
+
+    return uvicorn.Config(
+        service,  # pyright: ignore[reportArgumentType]  # an ASGI app
+        access_log=False,
+        log_level="warning",
+        backlog=BACKLOG,
+        server_header=False,
+        ws_max_size=65_536,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def worker(log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
+    """Work off to-dos beside one or more `serve --no-worker`."""
+    logs.configure(log_level)
+    settings = load()
+    prepare(settings)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from pipesleuth.app import assemble, running  # noqa: PLC0415  # other commands start faster without it
+
+    parts = assemble(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(parts):
+        typer.echo("Pipesleuth works off to-dos.", err=True)
+        await stop.wait()
+
+
+def prepare(settings: Settings) -> None:
+    """Make the data folder and bring the database up to date. Raises WrongSetting, StoreUnavailable."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise WrongSetting(
+            f"DATA_DIR: {folder.resolve()} cannot be written ({error.strerror}). Set DATA_DIR to a folder of yours."
+        ) from error
+    upgrade(settings.database)
+
+
+def show_first_key(settings: Settings) -> None:
+    """Show a freshly made API key, once."""
+    if settings.rca_api_key is not None:
+        return
+    key, fresh = kept_secret(settings.data_dir / "secrets", "rca_api_key")
+    if fresh:
+        place = Path(settings.data_dir / "secrets" / "rca_api_key")
+        typer.echo(f"Your API key for webhooks (shown this once; kept in {place}):\n\n    {key}\n", err=True)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PortTaken, WrongSetting with a sentence that says what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"Port {port} is taken by another program. Stop it, or choose another port with --port {port + 1}."
+            ) from error
+        if error.errno == errno.EACCES:
+            raise WrongSetting(f"Port {port} may not be opened by you; choose one above 1023 with --port.") from error
+        raise WrongSetting(f"--host {host}: {error.strerror}.") from error
+    listening.setblocking(False)
+    return listening
+
+
+def _shown(host: str) -> str:
+    return "localhost" if host in {"0.0.0.0", "::", "127.0.0.1"} else host  # noqa: S104  # compared, not bound

@@ -1,0 +1,156 @@
+"""A ticket as people see it: the card of lists and live events, and the whole of one ticket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from pipesleuth.db.tables import AuditLine, Payload, Ticket, Todo
+from pipesleuth.model import Status
+from pipesleuth.outbox.todos import read_receipt
+from pipesleuth.tickets import lifecycle
+from pipesleuth.tickets.links import Links
+
+CARD_CAUSE = 300
+CARD_ENTITY = 200
+TIMELINE_LINES = 500
+
+_CARD = (
+    Ticket.id,
+    Ticket.timestamp,
+    Ticket.pipeline,
+    Ticket.run_id,
+    Ticket.rca_result,
+    Ticket.severity,
+    Ticket.priority,
+    Ticket.confidence,
+    Ticket.category,
+    Ticket.error_type,
+    Ticket.affected_entity,
+    Ticket.status,
+    Ticket.source,
+    Ticket.finops_team,
+    Ticket.finops_owner,
+    Ticket.itsm_ticket_id,
+    Ticket.sla_seconds,
+    Ticket.sla_status,
+    Ticket.sla_due_at,
+    Ticket.ack_user,
+    Ticket.ack_ts,
+    Ticket.ack_seconds,
+    Ticket.seen_count,
+    Ticket.version,
+    Ticket.run_url,
+    Ticket.processing_mode,
+)
+CARD_COLUMNS = _CARD
+# A live event stays under 2 kB whatever the names in it: these give way first.
+_SHORT_IN_EVENTS = {"rca_result": 160, "pipeline": 120, "run_id": 120, "affected_entity": 120, "finops_owner": 80}
+_INTERNAL = ("failure", "jira_live", "jira_issue_id", "told_at", "sla_warned_at")
+
+
+def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One row of CARD_COLUMNS as lists show it."""
+    values: dict[str, Any] = {column.key: row[column.key] for column in _CARD}
+    values["rca_result"] = (values["rca_result"] or "")[:CARD_CAUSE]
+    values["affected_entity"] = values["affected_entity"] and values["affected_entity"][:CARD_ENTITY]
+    values["jira_url"] = links.issue(row["itsm_ticket_id"])
+    values["deliveries"] = dict(deliveries or {})
+    return values
+
+
+def short(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A card for a live event: the long texts cut, empty values left out."""
+    cut = {
+        name: value[: _SHORT_IN_EVENTS[name]] if value and name in _SHORT_IN_EVENTS else value
+        for name, value in values.items()
+    }
+    return {name: value for name, value in cut.items() if value is not None and name != "run_url"}
+
+
+def delivery_states(connection: Connection, ticket_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """For each ticket, how far each of its deliveries is: `pending`, `done` or `stopped`."""
+    states: dict[str, dict[str, str]] = {}
+    found = connection.execute(
+        select(Todo.ticket_id, Todo.kind, Todo.wanted_version, Todo.done_version, Todo.stopped_at).where(
+            Todo.ticket_id.in_(list(ticket_ids)), Todo.kind != "analyse"
+        )
+    )
+    for row in found:
+        state = _state(row.wanted_version, row.done_version, row.stopped_at)
+        states.setdefault(row.ticket_id, {})[row.kind] = state
+    return states
+
+
+def whole(connection: Connection, row: RowMapping, links: Links) -> dict[str, Any]:
+    """One ticket with its timeline and deliveries."""
+    ticket = {name: value for name, value in row.items() if name not in _INTERNAL}
+    ticket["recommendations"] = json.loads(row["recommendations"])
+    ticket["evidence"] = json.loads(row["evidence"])
+    ticket["jira_url"] = links.issue(row["itsm_ticket_id"])
+    origin = json.loads(row["failure"])
+    ticket["tags"], ticket["facts"] = origin.get("tags", {}), origin.get("facts", {})
+    ticket["has_payload"] = bool(row["blob_log_url"]) or _payload_waits(connection, row["id"])
+    owned = lifecycle.owned_by_jira(connection, row)
+    ticket["actions"] = [] if owned else _actions(row["status"])
+    ticket["read_only_reason"] = (
+        f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here." if owned else None
+    )
+    return {
+        "ticket": ticket,
+        "timeline": timeline(connection, row["id"]),
+        "deliveries": deliveries(connection, row["id"]),
+    }
+
+
+def timeline(connection: Connection, ticket_id: str) -> list[dict[str, Any]]:
+    """What happened to a ticket, oldest first."""
+    found = connection.execute(
+        select(AuditLine).where(AuditLine.ticket_id == ticket_id).order_by(AuditLine.id).limit(TIMELINE_LINES)
+    )
+    return [audit(row) for row in found.mappings()]
+
+
+def audit(row: RowMapping) -> dict[str, Any]:
+    """An audit line as people see it."""
+    return {name: value for name, value in row.items() if name not in {"event", "ticket_version"}}
+
+
+def deliveries(connection: Connection, ticket_id: str) -> list[dict[str, Any]]:
+    """How each destination stands with a ticket, and why where it stands badly."""
+    found = connection.execute(select(Todo).where(Todo.ticket_id == ticket_id).order_by(Todo.kind)).mappings()
+    return [_delivery(row) for row in found]
+
+
+def _delivery(row: RowMapping) -> dict[str, Any]:
+    receipt = read_receipt(row["receipt"])
+    state = _state(row["wanted_version"], row["done_version"], row["stopped_at"])
+    return {
+        "kind": row["kind"],
+        "state": state,
+        "attempts": row["attempts"],
+        "last_error": row["last_error"],
+        "next_try_at": row["next_try_at"] if state == "pending" else None,
+        "stopped_at": row["stopped_at"],
+        "key": receipt.key if receipt else None,
+        "url": receipt.url if receipt else None,
+        "can_retry": state == "stopped" or (state == "pending" and row["attempts"] > 0),
+    }
+
+
+def _state(wanted: int, done: int, stopped_at: str | None) -> str:
+    if done >= wanted:
+        return "done"
+    return "stopped" if stopped_at else "pending"
+
+
+def _actions(status: str) -> list[str]:
+    return {Status.OPEN: ["take", "close"], Status.IN_PROGRESS: ["close"]}.get(Status(status), ["reopen"])
+
+
+def _payload_waits(connection: Connection, ticket_id: str) -> bool:
+    found = connection.execute(select(Payload.ticket_id).where(Payload.ticket_id == ticket_id))
+    return found.first() is not None

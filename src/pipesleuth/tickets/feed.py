@@ -1,0 +1,150 @@
+"""The audit trail as live events: followed line by line, of this server and of others."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from pipesleuth.db.database import Database
+from pipesleuth.db.tables import AuditLine, Ticket
+from pipesleuth.live import LiveEvent
+from pipesleuth.model import Status
+from pipesleuth.tickets import trail
+from pipesleuth.tickets.cards import CARD_COLUMNS, card, delivery_states, short
+from pipesleuth.tickets.links import Links
+
+MOST = 1000
+GAP_SECONDS = 60.0
+MOST_GAPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Ids that were passed over: their transaction may still be on its way, or was rolled back."""
+
+    first: int
+    last: int
+    until: float
+
+
+RESYNC = LiveEvent(0, json.dumps({"event": "resync"}))
+
+
+class Feed:
+    """Reads what is new in the trail. Ids may commit out of order, so gaps are looked at again for a minute."""
+
+    def __init__(self, database: Database, links: Links) -> None:
+        self._database = database
+        self._links = links
+        self._last: int | None = None
+        self._gaps: list[_Gap] = []
+
+    async def newer(self) -> Sequence[LiveEvent]:
+        """Every change committed since the last call, or a single `resync` where there are too many."""
+        return await self._database.read(self._newer)
+
+    async def skip(self) -> None:
+        """Nobody listens: go to the end of the trail without reading it."""
+        self._last = await self._database.read(_end)
+        self._gaps = []
+
+    async def position(self) -> int:
+        """The newest number of the trail."""
+        return await self._database.read(_end)
+
+    async def since(self, sequence: int) -> Sequence[LiveEvent]:
+        """What a socket would have said after this number, or a single `resync`."""
+        return await self._database.read(lambda c: self._read(c, AuditLine.id > sequence))
+
+    def _newer(self, connection: Connection) -> list[LiveEvent]:
+        if self._last is None:
+            self._last = _end(connection)
+            return []
+        now = time.monotonic()
+        self._gaps = [gap for gap in self._gaps if gap.until > now][-MOST_GAPS:]
+        late = [and_(AuditLine.id >= gap.first, AuditLine.id <= gap.last) for gap in self._gaps]
+        wanted = or_(AuditLine.id > self._last, *late)
+        ids = (
+            connection.execute(select(AuditLine.id).where(wanted).order_by(AuditLine.id).limit(4 * MOST))
+            .scalars()
+            .all()
+        )
+        if not ids:
+            return []
+        events = self._read(connection, AuditLine.id.in_(ids) if len(ids) <= MOST else AuditLine.id >= ids[0])
+        self._note(list(ids), now)
+        return events
+
+    def _note(self, ids: list[int], now: float) -> None:
+        """Remember which numbers were seen, and which were passed over."""
+        seen = set(ids)
+        gaps: list[_Gap] = []
+        for gap in self._gaps:
+            gaps.extend(_holes(gap.first, gap.last, sorted(i for i in seen if gap.first <= i <= gap.last), gap.until))
+        last = self._last or 0
+        fresh = [i for i in ids if i > last]
+        if fresh:
+            gaps.extend(_holes(last + 1, fresh[-1], fresh, now + GAP_SECONDS))
+            self._last = fresh[-1]
+        self._gaps = gaps
+
+    def _read(self, connection: Connection, wanted: ColumnElement[bool]) -> list[LiveEvent]:
+        lines = (
+            connection.execute(
+                select(
+                    AuditLine.id, AuditLine.ticket_id, AuditLine.event, AuditLine.user_name, AuditLine.ticket_version
+                )
+                .where(wanted, AuditLine.event.is_not(None))
+                .order_by(AuditLine.id)
+                .limit(MOST + 1)
+            )
+            .mappings()
+            .all()
+        )
+        if len(lines) > MOST:
+            return [RESYNC]
+        cards = self._cards(connection, {line["ticket_id"] for line in lines})
+        return [
+            LiveEvent(line["id"], _text(line, cards[line["ticket_id"]])) for line in lines if line["ticket_id"] in cards
+        ]
+
+    def _cards(self, connection: Connection, ids: set[str]) -> dict[str, dict[str, Any]]:
+        if not ids:
+            return {}
+        states = delivery_states(connection, ids)
+        rows = connection.execute(select(*CARD_COLUMNS).where(Ticket.id.in_(ids))).mappings()
+        return {row["id"]: short(card(row, self._links, states.get(row["id"]))) for row in rows}
+
+
+def _end(connection: Connection) -> int:
+    return connection.execute(select(func.max(AuditLine.id))).scalar_one() or 0
+
+
+def _holes(first: int, last: int, seen: Sequence[int], until: float) -> list[_Gap]:
+    """The stretches between `first` and `last` that `seen` (sorted) leaves out."""
+    holes: list[_Gap] = []
+    expected = first
+    for number in [*seen, last + 1]:
+        if number > expected:
+            holes.append(_Gap(expected, number - 1, until))
+        expected = number + 1
+    return holes
+
+
+def _text(line: Mapping[str, Any] | Any, shown: dict[str, Any]) -> str:
+    event: dict[str, Any] = {
+        "event": line["event"],
+        "ticket_id": line["ticket_id"],
+        "sequence": line["id"],
+        "version": shown["version"],
+        "card": shown,
+    }
+    if line["event"] == trail.STATUS_UPDATE:
+        event["new_status"] = Status(shown["status"])
+        event["user"] = line["user_name"]
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,120 @@
+"""What routes stand on: the parts of the house, and who is asking."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from pipesleuth.accounts import Accounts, ApiKeys, Person, Unknown
+from pipesleuth.db.database import Database
+from pipesleuth.live import Hub
+from pipesleuth.settings import Settings
+from pipesleuth.sources.contract import Source
+from pipesleuth.tickets.feed import Feed
+from pipesleuth.tickets.finops import FinOps
+from pipesleuth.tickets.intake import Intake
+from pipesleuth.tickets.links import Links
+from pipesleuth.triage.diagnose import Triage
+from pipesleuth.web.errors import Problem
+from pipesleuth.web.gauges import Gauges
+from pipesleuth.web.rejected import Rejected
+
+PayloadReader = Callable[[str], Awaitable[bytes | None]]
+
+
+@dataclass(slots=True)
+class House:
+    """The parts that routes use, put together by `app.build`."""
+
+    settings: Settings
+    database: Database
+    accounts: Accounts
+    keys: ApiKeys
+    sources: Mapping[str, Source]
+    triage: Triage
+    intake: Intake
+    finops: FinOps
+    hub: Hub
+    feed: Feed
+    links: Links
+    gauges: Gauges
+    rejected: Rejected
+    read_archived: PayloadReader
+    now: Callable[[], datetime]
+    epoch: str = ""
+    worker_beat: Callable[[], datetime | None] = lambda: None
+    worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict
+    static: Path = Path(__file__).parent / "static"
+
+
+_key_header = APIKeyHeader(name="x-api-key", auto_error=False, description="The API key of a webhook's sender.")
+bearer = HTTPBearer(auto_error=False, description="The token that `/api/login` gives.")
+
+
+def house(request: Request) -> House:
+    """The parts of the house."""
+    return request.app.state.house
+
+
+async def sender(request: Request, _documented: Annotated[str | None, Depends(_key_header)] = None) -> str:
+    """The name of the API key that was presented: in `x-api-key`, as Basic's password, or as `?key=`.
+
+    Raises Unknown.
+    """
+    return await house(request).keys.sender(presented_key(request))
+
+
+def presented_key(request: Request) -> str:
+    """The key as it came. Raises Unknown where there is none."""
+    if key := request.headers.get("x-api-key"):
+        return key
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            _, _, password = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+            raise Unknown("The Authorization header is not Basic as RFC 7617 has it.") from error
+        if password:
+            return password
+    if key := request.query_params.get("key"):
+        return key
+    raise Unknown("The API key is missing: send it as x-api-key, as Basic's password, or as ?key=.")
+
+
+async def person(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None
+) -> Person:
+    """Who is signed in. Raises Unknown."""
+    if credentials is None or credentials.scheme.lower() != "bearer":
+        raise Unknown("Please log in.")
+    return await house(request).accounts.person(credentials.credentials)
+
+
+async def administrator(who: Annotated[Person, Depends(person)]) -> Person:
+    """Somebody signed in who is an administrator."""
+    if who.role != "admin":
+        raise Problem(403, "Only an administrator may see this.", "forbidden")
+    return who
+
+
+async def responder(who: Annotated[Person, Depends(person)]) -> Person:
+    """Somebody signed in who may act on tickets."""
+    if who.role not in {"responder", "admin"}:
+        raise Problem(403, "Your role may look at tickets but not change them.", "forbidden")
+    return who
+
+
+TheHouse = Annotated[House, Depends(house)]
+Sender = Annotated[str, Depends(sender)]
+SignedIn = Annotated[Person, Depends(person)]
+Responder = Annotated[Person, Depends(responder)]
+Administrator = Annotated[Person, Depends(administrator)]
+Row = Mapping[str, Any]

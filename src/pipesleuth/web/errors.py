@@ -1,0 +1,128 @@
+"""Every error as the one shape people and programs get: `{"detail", "field"?, "code"}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from pipesleuth.accounts import Refused, Unknown
+from pipesleuth.model import BadPayload, StoreUnavailable
+from pipesleuth.tickets.lifecycle import NoSuchTicket, NotNow
+from pipesleuth.tickets.queries import BadCursor
+
+RETRY_SECONDS = "5"
+_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+log = structlog.get_logger(__name__)
+
+
+class ErrorBody(BaseModel):
+    """What every refused request is answered."""
+
+    detail: str
+    code: str
+    field: str | None = None
+
+
+class Problem(Exception):
+    """An answer that says what is wrong with the request."""
+
+    def __init__(
+        self, status: int, detail: str, code: str, *, where: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.code = code
+        self.where = where
+        self.headers = headers
+
+
+def answer(
+    status: int, detail: str, code: str, *, where: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error as it goes out."""
+    body = {"detail": detail, "code": code} | ({"field": where} if where else {})
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text, status, dict(headers or {}), "application/json")
+
+
+def install(app: FastAPI) -> None:
+    """Teach the app what each of the house's errors is over HTTP."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(BadPayload, _bad_payload)
+    app.add_exception_handler(NoSuchTicket, _not_found)
+    app.add_exception_handler(NotNow, _conflict)
+    app.add_exception_handler(BadCursor, _bad_cursor)
+    app.add_exception_handler(StoreUnavailable, unavailable)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  # Starlette looks handlers up by class
+    return answer(error.status, error.detail, error.code, where=error.where, headers=error.headers)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # Starlette looks handlers up by class
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    said = str(first["msg"]).removeprefix("Value error, ")
+    return answer(400, said[:1].upper() + said[1:], "invalid", where=where[:200])
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # Starlette looks handlers up by class
+    code = _CODES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
+    return answer(error.status_code, str(error.detail), code, headers=error.headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101  # Starlette looks handlers up by class
+    status = {"domain_not_allowed": 403, "email_taken": 409}.get(error.code, 400)
+    return answer(status, error.reason, error.code, where=error.where)
+
+
+async def _unknown(_request: Request, error: Exception) -> Response:
+    return answer(401, str(error), "unauthorized", headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _bad_payload(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadPayload)  # noqa: S101  # Starlette looks handlers up by class
+    return answer(400, error.reason, "unreadable", where=error.pointer)
+
+
+async def _not_found(_request: Request, error: Exception) -> Response:
+    return answer(404, str(error), "not_found")
+
+
+async def _conflict(_request: Request, error: Exception) -> Response:
+    return answer(409, str(error), "not_now")
+
+
+async def _bad_cursor(_request: Request, error: Exception) -> Response:
+    return answer(400, str(error), "bad_cursor", where="cursor")
+
+
+async def unavailable(_request: Request, _error: Exception) -> Response:
+    """The database is away: 503, which senders retry."""
+    detail = "The database cannot be reached at the moment. Please try again."
+    return answer(503, detail, "store_unavailable", headers={"Retry-After": RETRY_SECONDS})
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The app's edge: our own mistake is logged with its place and answered without it."""
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return JSONResponse({"detail": "Something went wrong here; it was logged.", "code": "internal"}, 500)

@@ -1,0 +1,42 @@
+"""What `/metrics` shows, in a registry of its own for each app."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Gauges:
+    """Counters and histograms of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "pipesleuth_http_requests",
+            "Answers by method, route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "pipesleuth_http_seconds", "How long answers took.", ("route",), buckets=_BUCKETS, registry=self.registry
+        )
+        self._intake = Counter(
+            "pipesleuth_intake", "Webhooks by door and outcome.", ("door", "outcome"), registry=self.registry
+        )
+        self.sockets = Gauge("pipesleuth_sockets", "Connected dashboards.", registry=self.registry)
+        self.todos = Gauge(
+            "pipesleuth_todos_ended",
+            "To-dos that this process ended, by kind and outcome.",
+            ("kind", "outcome"),
+            registry=self.registry,
+        )
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self._requests.labels(method, route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def intake(self, door: str, outcome: str) -> None:
+        """Count one webhook."""
+        self._intake.labels(door, outcome).inc()

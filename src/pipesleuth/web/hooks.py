@@ -1,0 +1,179 @@
+"""The inbound doors: a platform's webhook becomes tickets before the answer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from pipesleuth.model import BadPayload, Diagnosis, Failure, NotAFailure, StoreUnavailable, timestamp
+from pipesleuth.sources.text import run_identity
+from pipesleuth.tickets import queries
+from pipesleuth.tickets.intake import DUPLICATE, SUCCESS, Admission
+from pipesleuth.web import errors
+from pipesleuth.web.answers import json_answer
+from pipesleuth.web.body import parse, read_body
+from pipesleuth.web.deps import House, Sender, TheHouse
+from pipesleuth.web.errors import Problem
+from pipesleuth.web.schemas import TicketExists, WebhookAnswer, refusals
+
+MOST_FAILURES = 200
+DryRun = Annotated[bool, Query(description="Only say what would happen, and store nothing.")]
+
+log = structlog.get_logger(__name__)
+router = APIRouter(tags=["webhooks"])
+
+_DESCRIBED: dict[str, Any] = {
+    "response_model": None,
+    "responses": {200: {"model": WebhookAnswer}, **refusals(400, 401, 413, 503)},
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+}
+
+
+@router.post("/azure-monitor", **_DESCRIBED)
+async def azure_monitor(
+    request: Request,
+    _sender: Sender,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """A failure of Data Factory, as Azure Monitor, a Logic App or a Web activity sends it."""
+    return await _receive(request, "azure-monitor", "data_factory", dry_run=dry_run)
+
+
+@router.post("/databricks-monitor", **_DESCRIBED)
+async def databricks_monitor(
+    request: Request,
+    _sender: Sender,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """A failure of a Databricks job, task or cluster, as a notification destination sends it."""
+    return await _receive(request, "databricks-monitor", "databricks", dry_run=dry_run)
+
+
+@router.post("/hooks/{source}", **_DESCRIBED | {"responses": _DESCRIBED["responses"] | refusals(404)})
+async def hook(
+    request: Request,
+    source: str,
+    _sender: Sender,
+    *,
+    dry_run: DryRun = False,
+) -> Response:
+    """A failure of any registered source."""
+    known = request.app.state.house.sources
+    if source not in known:
+        names = ", ".join(sorted({one.name for one in known.values()}))
+        raise Problem(404, f"There is no source of this name. Known are: {names}.", "unknown_source", where="source")
+    return await _receive(request, f"hooks/{known[source].name}", known[source].name, dry_run=dry_run)
+
+
+@router.get("/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 503))
+async def check_ticket_exists(run_id: str, _sender: Sender, house: TheHouse) -> Response:
+    """Whether a run has its ticket already; the run id is read as at intake."""
+    identity = run_identity(run_id)
+    row = await house.database.read(lambda c: queries.by_run(c, identity)) if identity else None
+    if row is None:
+        return json_answer({"exists": False, "ticket_id": None})
+    return json_answer({"exists": True, "ticket_id": row["id"], "status": row["status"], "timestamp": row["timestamp"]})
+
+
+async def _receive(request: Request, door: str, source: str, *, dry_run: bool) -> Response:
+    """One webhook from body to answer; what is authenticated and unreadable is kept, whatever is wrong with it."""
+    house: House = request.app.state.house
+    body = await read_body(request, house.settings.max_body_bytes)
+    try:
+        failures = house.sources[source].read(parse(body, house.settings.max_json_depth))
+    except NotAFailure as ignored:
+        house.gauges.intake(door, "ignored")
+        await house.intake.note(door, "ignored", ignored.reason, body)
+        return json_answer({"status": "ignored", "reason": ignored.reason})
+    except BadPayload as bad:
+        house.gauges.intake(door, "rejected")
+        await _keep(house, door, body)
+        await house.intake.note(door, "rejected", bad.reason, body)
+        raise
+    except Exception:
+        # A door's own edge: senders retry 503 and not 500, and the body is kept meanwhile.
+        log.exception("hook.unreadable", door=door)
+        await _keep(house, door, body)
+        return errors.answer(503, "This body could not be read; it was kept and logged.", "unreadable_here")
+    if dry_run:
+        await house.intake.note(door, "dry_run", f"{len(failures)} failures", body)
+        return json_answer(await _would(house, failures))
+    return await _admit(house, door, failures, body)
+
+
+async def _admit(house: House, door: str, failures: list[Failure], body: bytes) -> Response:
+    arrivals = [(failure, house.triage.provisional(failure)) for failure in failures[:MOST_FAILURES]]
+    opening = f"Came in at /{door}."
+    admissions = await asyncio.gather(
+        *(
+            house.intake.admit(
+                failure, diagnosis, body, prefix=house.sources[failure.source].prefix, door=door, opening=opening
+            )
+            for failure, diagnosis in arrivals
+        )
+    )
+    answers = [_said(*arrival, admission) for arrival, admission in zip(arrivals, admissions, strict=True)]
+    for admission in admissions:
+        house.gauges.intake(door, admission.outcome)
+    return json_answer(answers[0] if len(answers) == 1 else {"status": SUCCESS, "tickets": answers})
+
+
+def _said(failure: Failure, diagnosis: Diagnosis, admission: Admission) -> dict[str, Any]:
+    if admission.outcome == DUPLICATE:
+        existing = admission.existing_status
+        return {"status": DUPLICATE, "ticket_id": admission.ticket_id, "existing_status": existing}
+    if admission.outcome != SUCCESS:
+        return {"status": admission.outcome, "ticket_id": admission.ticket_id}
+    return {
+        "status": SUCCESS,
+        "ticket_id": admission.ticket_id,
+        "run_id": failure.run_id,
+        "pipeline": failure.pipeline,
+        "severity": diagnosis.severity,
+        "priority": diagnosis.priority,
+        "message": f"{admission.ticket_id}: {diagnosis.root_cause}"[:500],
+    }
+
+
+async def _would(house: House, failures: list[Failure]) -> dict[str, Any]:
+    """What would have happened to each failure, in full."""
+    runs = [failure.run_id for failure in failures]
+    known = await house.database.read(lambda c: {run: queries.by_run(c, run) for run in runs if run})
+    shown: list[dict[str, Any]] = []
+    for failure in failures[:MOST_FAILURES]:
+        before = known.get(failure.run_id) if failure.run_id else None
+        tags = house.finops.extract_finops_tags(failure.pipeline, failure.resource_type, failure.tags)
+        shown.append(
+            {
+                "would": DUPLICATE if before is not None else SUCCESS,
+                "ticket_id": None if before is None else before["id"],
+                "failure": _plain(failure),
+                "diagnosis": asdict(house.triage.full(failure)),
+                "finops": asdict(tags),
+            }
+        )
+    return {"status": "dry_run", "failures": shown}
+
+
+def _plain(failure: Failure) -> dict[str, Any]:
+    values = {name: getattr(failure, name) for name in Failure.__dataclass_fields__}
+    if failure.occurred_at is not None:
+        values["occurred_at"] = timestamp(failure.occurred_at)
+    return values | {"tags": dict(failure.tags), "facts": dict(failure.facts)}
+
+
+async def _keep(house: House, door: str, body: bytes) -> None:
+    try:
+        await asyncio.to_thread(house.rejected.keep, door.replace("/", "-"), body, house.now())
+    except OSError as error:
+        log.warning("rejected.not_kept", door=door, reason=str(error))
+        raise StoreUnavailable("The folder of rejected bodies cannot be written.") from error

@@ -1,0 +1,152 @@
+"""The shapes of requests and answers, as the API's own page shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipesleuth.model import Category
+from pipesleuth.web.errors import ErrorBody
+
+_SAID = {
+    400: "The request cannot be read; `field` names what is wrong.",
+    401: "Credentials are missing or wrong.",
+    403: "Known, but not allowed.",
+    404: "There is no such thing.",
+    409: "The state of things does not allow it.",
+    413: "The body is too large.",
+    429: "Too many requests; see Retry-After.",
+    503: "The database cannot be reached; try again.",
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, for its description."""
+    return {status: {"model": ErrorBody, "description": _SAID[status]} for status in statuses}
+
+
+class WebhookAnswer(BaseModel):
+    """What a webhook's sender is told."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: Literal["success", "duplicate_ignored", "duplicate_race_condition", "ignored", "dry_run"]
+    ticket_id: str | None = None
+    run_id: str | None = None
+    pipeline: str | None = None
+    severity: str | None = None
+    priority: str | None = None
+    message: str | None = None
+    existing_status: str | None = None
+    reason: str | None = None
+    tickets: list[dict[str, Any]] | None = None
+
+
+class TicketExists(BaseModel):
+    """Whether a run has a ticket."""
+
+    exists: bool
+    ticket_id: str | None
+    status: str | None = None
+    timestamp: str | None = None
+
+
+class Credentials(BaseModel):
+    """What somebody types to log in."""
+
+    email: str = Field(max_length=320)
+    password: str = Field(max_length=1000)
+
+
+class Registration(Credentials):
+    """What somebody types to register."""
+
+    full_name: str | None = Field(default=None, max_length=300)
+
+
+class Token(BaseModel):
+    """A sign-in."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # RFC 6750's word, no secret
+
+
+class Note(BaseModel):
+    """What a person says besides, where they want to."""
+
+    note: str | None = Field(default=None, max_length=2000)
+
+
+class Judgement(BaseModel):
+    """Whether a diagnosis was right, and what it really was."""
+
+    right: bool
+    category: Category | None = None
+    error_type: str | None = Field(default=None, max_length=300)
+    note: str | None = Field(default=None, max_length=2000)
+
+
+class PastedText(BaseModel):
+    """An error text to be diagnosed."""
+
+    text: str = Field(min_length=1, max_length=1_000_000)
+    source: str = Field(default="data_factory", max_length=64)
+
+
+class TicketList(BaseModel):
+    """A page of a list."""
+
+    tickets: list[dict[str, Any]]
+    next_cursor: str | None
+    total: int | None
+    more: bool
+    server_time: str
+
+
+class AuditList(BaseModel):
+    """A page of the audit trail."""
+
+    audits: list[dict[str, Any]]
+    count: int
+    next_cursor: str | None
+    actions: list[str]
+
+
+class InboundList(BaseModel):
+    """A page of the webhooks of late."""
+
+    inbound: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class WholeTicket(BaseModel):
+    """One ticket with all that belongs to it."""
+
+    ticket: dict[str, Any]
+    timeline: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+
+
+class Summary(BaseModel):
+    """The sums on top of the dashboard."""
+
+    total_tickets: int
+    open_tickets: int
+    in_progress_tickets: int
+    acknowledged_tickets: int
+    sla_breached: int
+    avg_ack_time_sec: float
+    mttr_min: float
+    total_audits: int
+    timestamp: str
+    as_of: str
+
+
+class Me(BaseModel):
+    """Who is signed in."""
+
+    email: str
+    full_name: str | None
+    role: str
+    last_login: str | None

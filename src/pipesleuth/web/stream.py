@@ -1,0 +1,139 @@
+"""The websocket: the token in the first message, a greeting, what was missed, and every change from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi.responses import Response
+
+from pipesleuth.accounts import Person, Unknown
+from pipesleuth.live import Listener
+from pipesleuth.model import StoreUnavailable, timestamp
+from pipesleuth.tickets.feed import RESYNC
+from pipesleuth.web.answers import json_answer
+from pipesleuth.web.deps import House, SignedIn, TheHouse
+from pipesleuth.web.schemas import refusals
+
+HELLO_SECONDS = 10.0
+LONGEST_HELLO = 4096
+ALIVE_SECONDS = 20.0
+# Codes of our own, as RFC 6455 leaves 4000 to 4999 to applications.
+UNAUTHORIZED = 4401
+FORBIDDEN_ORIGIN = 4403
+GOING_AWAY = 1001
+
+router = APIRouter(tags=["live"])
+
+
+@router.websocket("/ws")
+async def live(socket: WebSocket) -> None:
+    """Every change, once, after its commit."""
+    house: House = socket.app.state.house
+    await socket.accept()
+    if not _same_origin(socket, house):
+        await socket.close(FORBIDDEN_ORIGIN, "This page may not listen here.")
+        return
+    try:
+        who, since = await _hello(socket, house)
+    except (Unknown, TimeoutError, WebSocketDisconnect, StoreUnavailable) as error:
+        with contextlib.suppress(RuntimeError):
+            await socket.close(UNAUTHORIZED, str(error)[:100] or "No token came.")
+        return
+    listener = house.hub.join()
+    house.gauges.sockets.inc()
+    reading = asyncio.create_task(_until_gone(socket), name="socket.read")
+    try:
+        await _greet(socket, house, since)
+        await _tell(socket, house, listener, who, reading)
+    except (WebSocketDisconnect, RuntimeError, StoreUnavailable):
+        pass  # the browser is gone, or comes back by itself
+    finally:
+        reading.cancel()
+        house.hub.leave(listener)
+        house.gauges.sockets.dec()
+
+
+@router.get("/api/events", responses=refusals(400, 401, 503))
+async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
+    """What a socket would have said after this number; a single `resync` where that is too much."""
+    position = await house.feed.position()
+    found = await house.feed.since(since)
+    told = [json.loads(event.text) for event in found]
+    return json_answer({"epoch": house.epoch, "sequence": position, "events": told})
+
+
+def _same_origin(socket: WebSocket, house: House) -> bool:
+    """Whether the page that connects is ours; programs send no Origin."""
+    origin = socket.headers.get("origin")
+    if origin is None:
+        return True
+    public = urlsplit(house.settings.public_base_url)
+    there = urlsplit(origin)
+    return there.netloc.lower() in {socket.headers.get("host", "").lower(), public.netloc.lower()}
+
+
+async def _hello(socket: WebSocket, house: House) -> tuple[Person, int | None]:
+    """Who listens, and from which number. Raises Unknown, TimeoutError."""
+    async with asyncio.timeout(HELLO_SECONDS):
+        text = await socket.receive_text()
+    if len(text) > LONGEST_HELLO:
+        raise Unknown("The first message is too long.")
+    try:
+        first: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unknown("The first message must be JSON with a token.") from error
+    message: dict[str, Any] = cast("dict[str, Any]", first) if isinstance(first, dict) else {}
+    token, since = message.get("token"), message.get("since")
+    if not isinstance(token, str):
+        raise Unknown("The first message must carry a token.")
+    who = await house.accounts.person(token)
+    return who, since if isinstance(since, int) and not isinstance(since, bool) and since >= 0 else None
+
+
+async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
+    sequence = await house.feed.position()
+    hello = {
+        "event": "hello",
+        "epoch": house.epoch,
+        "sequence": sequence,
+        "server_time": timestamp(house.now()),
+    }
+    await socket.send_text(json.dumps(hello))
+    if since is not None and since < sequence:
+        for event in await house.feed.since(since):
+            await socket.send_text(event.text)
+
+
+async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person, reading: asyncio.Task[None]) -> None:
+    """Send what comes until the browser goes, the session ends or the house closes."""
+    while not reading.done():
+        try:
+            async with asyncio.timeout(ALIVE_SECONDS):
+                text = await listener.queue.get()
+        except TimeoutError:
+            if who.expires_at <= house.now():
+                await socket.close(UNAUTHORIZED, "Your session has expired.")
+                return
+            await socket.send_text(json.dumps({"event": "alive", "server_time": timestamp(house.now())}))
+            continue
+        if text is None:
+            await socket.close(GOING_AWAY, "The service restarts; please reconnect.")
+            return
+        if listener.lost:
+            while not listener.queue.empty():
+                listener.queue.get_nowait()
+            listener.lost = False
+            text = RESYNC.text
+        await socket.send_text(text)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Read and forget whatever the browser says, until it is gone."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await socket.receive_text()
