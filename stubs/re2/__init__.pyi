@@ -34,3 +34,8 @@ class Set:
     def SearchSet(cls, options: Options | None = None) -> Set: ...  # noqa: N802 - the library's own name
 
 def compile(pattern: str, options: Options | None = None) -> _Regexp: ...  # noqa: A001 - the library's own name
+
+class Filter:
+    def Add(self, pattern: str, options: Options | None = None) -> int: ...  # noqa: N802 - the library's own name
+    def Compile(self) -> None: ...  # noqa: N802 - the library's own name
+    def Match(self, text: str, potential: bool = False) -> list[int] | None: ...  # noqa: N802, FBT001, FBT002 - the library's own

@@ -74,6 +74,8 @@ def _candidate(hit: Hit, text: str, peeled: Peeled, source: str, activity_type: 
             place = max(0, text.casefold().find(hit.code.casefold()))
     if hit.code and hit.patterns:
         add(6.0, "code and wording")
+    elif hit.code and entry.patterns:
+        add(-6.0, "another wording")
     if hit.patterns:
         add(min(length, 60) / 10.0, "length of the wording")
         add(_DEPTH * place / max(len(text), 1), "depth")

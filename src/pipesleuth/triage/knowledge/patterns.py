@@ -7,28 +7,24 @@ from functools import lru_cache
 import re2
 
 _MAX_PATTERN = 1000
-SET_MEMORY = 24 * 1024 * 1024
 
 
-def options(*, memory: int | None = None) -> re2.Options:
+def options() -> re2.Options:
     """How every pattern is compiled."""
     chosen = re2.Options()
     chosen.case_sensitive = False
     chosen.dot_nl = True
     chosen.log_errors = False
-    if memory is not None:
-        chosen.max_mem = memory
-        chosen.never_capture = True
     return chosen
 
 
 def loosened(pattern: str) -> str:
-    r"""The pattern with each space outside brackets replaced by `\s+`."""
+    r"""The pattern with each space outside brackets replaced by `\s+`, and an optional space by `\s*`."""
     if " " not in pattern:
         return pattern
     out: list[str] = []
     escaped = in_class = False
-    for char in pattern:
+    for place, char in enumerate(pattern):
         if escaped:
             escaped = False
         elif char == "\\":
@@ -38,7 +34,11 @@ def loosened(pattern: str) -> str:
         elif char == "]":
             in_class = False
         elif char == " " and not in_class:
-            out.append(r"\s+")
+            follows = pattern[place + 1 : place + 2]
+            out.append(r"\s" if follows in {"?", "*", "+", "{"} else r"\s+")
+            continue
+        elif char == "?" and pattern[place - 1 : place] == " " and not in_class:
+            out.append("*")
             continue
         out.append(char)
     return "".join(out)

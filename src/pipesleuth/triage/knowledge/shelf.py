@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import re2
 
 from pipesleuth.triage.knowledge.entry import Entry
-from pipesleuth.triage.knowledge.patterns import SET_MEMORY, compiled, loosened, options
+from pipesleuth.triage.knowledge.patterns import compiled, loosened, options
 
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
 _MAX_HITS = 60
@@ -31,12 +31,12 @@ class Shelf:
         self.entries = tuple(entries)
         self._by_code: dict[str, list[Entry]] = {}
         self._owners: list[tuple[Entry, str]] = []
-        self._set = re2.Set.SearchSet(options(memory=SET_MEMORY))
+        self._set = re2.Filter()
         for entry in entries:
             for code in entry.codes:
                 self._by_code.setdefault(code.casefold(), []).append(entry)
             for pattern in entry.patterns:
-                self._set.Add(loosened(pattern))
+                self._set.Add(loosened(pattern), options())
                 self._owners.append((entry, pattern))
         if self._owners:
             self._set.Compile()
