@@ -17,7 +17,7 @@ from pipesleuth.sources import search_results, tags, text
 from pipesleuth.sources.fields import Fields, fields, items, parsed, pick
 
 ROW_LIMIT = 2_000
-_ENVELOPE = ("essentials", "alertcontext", "context", "customproperties")
+_ENVELOPE = frozenset({"essentials", "alertcontext", "context", "customproperties"})
 _FACTORY = re.compile(
     r"(/subscriptions/[^/\s]+/resourcegroups/[^/\s]+/providers/microsoft\.datafactory/factories/[^/\s]+)", re.IGNORECASE
 )
@@ -115,7 +115,7 @@ def alert(payload: Mapping[str, Any]) -> Alert | None:
     data = fields(top.get("data"))
     if "searchresult" in top or "searchresults" in top or ("alertrulename" in top and "searchquery" in top):
         data = {"alertcontext": payload}
-    elif not any(isinstance(data.get(key), dict) for key in _ENVELOPE):
+    elif _ENVELOPE.isdisjoint(data) or not any(isinstance(data.get(key), dict) for key in _ENVELOPE):
         inner = fields(top.get("context"))
         about_alert = "properties" in inner or "condition" in inner or "activitylog" in inner
         if not (isinstance(top.get("essentials"), dict) or isinstance(top.get("alertcontext"), dict) or about_alert):
@@ -128,16 +128,11 @@ def alert(payload: Mapping[str, Any]) -> Alert | None:
     forwarded = fields(data.get("context"))
     if not context:
         context, forwarded = forwarded, {}
-    given = [
-        data.get("customproperties"),
-        top.get("customproperties"),
-        context.get("properties"),
-        forwarded.get("properties"),
-        data.get("properties"),
-    ]
+    given = [data.get("customproperties"), top.get("customproperties"), context.get("properties")]
+    given += [forwarded.get("properties"), data.get("properties")]
     operation = _operation(context)
     properties: Fields = {}
-    for each in given:
+    for each in filter(None, given):
         for key, value in fields(parsed(each)).items():
             if value not in (None, "") and key not in properties and key not in tags.TAG_NAMES:
                 properties[key] = value

@@ -127,7 +127,10 @@ class _Reading:
             sections, resources=self.resources, tags=self.alert.tags, facts=self.facts, occurred_at=self.fired_at
         )
         return replace(
-            plain, source="databricks", processing_mode="databricks", pipeline=self._subject() or plain.pipeline
+            plain,
+            source="databricks",
+            processing_mode="databricks",
+            pipeline=(self._subject() or plain.pipeline)[: text.NAME_LIMIT],
         )
 
     def _operation(self) -> Failure:

@@ -37,7 +37,7 @@ def _given(value: object) -> bool | None:
     return True if value not in (None, "") else None
 
 
-def cluster_failure(  # what an alert or an event knows beside the fields, each by its name
+def cluster_failure(
     sections: Sequence[Fields],
     body: object,
     *,
@@ -56,7 +56,6 @@ def cluster_failure(  # what an alert or an event knows beside the fields, each 
     cluster_id = pick(sections, ("clusterid",), text.ident)
     name = pick(sections, ("clustername",), text.name)
     library = _failed_library(sections)
-    code = code or ("LIBRARY_INSTALL_FAILED" if library else None)
     said = error_text((reason, *sections)) or library
     shown_name = name or cluster_id
     _refuse_wanted(code, kind, shown_name)
@@ -65,15 +64,16 @@ def cluster_failure(  # what an alert or an event knows beside the fields, each 
         if good is not None:
             raise NotAFailure(good)
     at = pick(sections, _TIME_KEYS, text.moment_of) or occurred_at
+    code_or_library = code or ("LIBRARY_INSTALL_FAILED" if library else None)
     when = str(round(at.timestamp() * 1000)) if at is not None else digest(body)
     given = {"cluster_id": cluster_id, "cluster_name": name, "termination_code": code, "termination_type": kind}
     given |= {"event": event, "workspace_id": workspace_id(sections), "workspace_url": workspace_address(sections)}
     return Failure(
         source="databricks",
         pipeline=shown_name or "unknown cluster",
-        run_id=text.bounded(f"cluster:{cluster_id or name or 'unknown'}:{code or 'UNKNOWN'}:{when}"),
+        run_id=text.bounded(f"cluster:{cluster_id or name or 'unknown'}:{code_or_library or 'UNKNOWN'}:{when}"),
         error_message=_sentence(shown_name, code, kind, reason, said),
-        error_code=code,
+        error_code=code_or_library,
         failure_type=kind,
         resource_id=pick(sections, ("resourceid",), _resource),
         resource_type="Databricks cluster",

@@ -16,7 +16,9 @@ Fields = dict[str, Any]
 Found = TypeVar("Found")
 
 OBJECT_LIMIT = 500  # fields of one object that are looked at
-_SHAPE_LIMIT, _KEY_LIMIT = 48, 64
+# Bodies of one kind have the same keys in the same order, so that most objects' keys are folded from memory.
+_SHAPES: dict[tuple[str, ...], tuple[str, ...]] = {}
+_SHAPES_LIMIT, _SHAPE_LIMIT, _KEY_LIMIT = 512, 48, 64
 LEAF_LIMIT = 5_000  # values of one body that are looked at where its shape is unknown
 _SAID_BY_ERRORS = (
     "errormessage",
@@ -66,10 +68,13 @@ def fold(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "").replace(" ", "").replace(".", "")
 
 
-@lru_cache(maxsize=512)
 def _folded(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Payloads of one kind have the same keys in the same order, so that most objects are folded from memory."""
-    return tuple(map(fold, keys))
+    folded = tuple(fold(key) if len(key) <= _KEY_LIMIT else key for key in keys)
+    if len(keys) <= _SHAPE_LIMIT and all(len(key) <= _KEY_LIMIT for key in keys):
+        if len(_SHAPES) >= _SHAPES_LIMIT:
+            _SHAPES.clear()
+        _SHAPES[keys] = folded
+    return folded
 
 
 def fields(value: object) -> Fields:
@@ -79,15 +84,12 @@ def fields(value: object) -> Fields:
     given = cast("Mapping[str, Any]", value)
     if len(given) > OBJECT_LIMIT:
         given = dict(islice(given.items(), OBJECT_LIMIT))
-    if len(given) <= _SHAPE_LIMIT and (not given or max(map(len, given)) <= _KEY_LIMIT):
-        found = dict(zip(_folded(tuple(given)), given.values(), strict=True))
-    else:
-        found = {fold(key) if len(key) <= _KEY_LIMIT else key: value for key, value in given.items()}
+    keys = tuple(given)
+    found = dict(zip(_SHAPES.get(keys) or _folded(keys), given.values(), strict=True))
     if len(found) == len(given):
         return found
     found = dict[str, Any]()
-    for key, field in given.items():
-        folded = fold(key) if len(key) <= _KEY_LIMIT else key
+    for folded, field in zip(_folded(keys), given.values(), strict=True):
         if found.get(folded) in (None, ""):
             found[folded] = field
     return found

@@ -107,7 +107,7 @@ def names_a_run(given: Body) -> bool:
     return bool(given.run or given.job) or any(given.top.get(key) not in (None, "") for key in keys)
 
 
-def job_failure(  # what an alert or an event knows beside the body, each by its name
+def job_failure(
     given: Body,
     *,
     host_workspace_id: str | None,

@@ -22,6 +22,11 @@ _FACTORY_KEYS = ("datafactoryname", "factoryname", "datafactory", "factory", "ad
 _RESOURCE_KEYS = ("resourceid", "datafactoryid", "datafactoryresourceid", "factoryresourceid", "factoryid")
 _TIME_KEYS = ("end", "endtime", "runend", "failedat", "timegenerated", "timestamp", "eventtime", "time")
 _LATER_TIME_KEYS = ("start", "runstart", "logicappforwardedat", "forwardedat", "triggertime")
+_GROUP_KEYS = ("groupid", "rungroupid", "pipelinerungroupid")
+_LOGIC_APP_KEYS = ("logicapprunid", "workflowrunid")
+_PARENT_KEYS = ("parentrunid", "parentpipelinerunid", "triggeredbypipelinerunid")
+# Most alerts have none of these, so that one look saves many.
+_SELDOM = frozenset({*_GROUP_KEYS, *_LOGIC_APP_KEYS, *_PARENT_KEYS, "invokedby", "processingmode"})
 _FACTS = {
     "triggername": "trigger",
     "trigger": "trigger",
@@ -62,7 +67,7 @@ def run_of(sections: Sequence[Fields]) -> str | None:
     return pick(sections, RUN_KEYS, _run)
 
 
-def pipeline_failure(  # what an alert or a body knows beside the fields, each by its name
+def pipeline_failure(
     sections: Sequence[Fields],
     *,
     resources: Sequence[str] = (),
@@ -85,9 +90,10 @@ def pipeline_failure(  # what an alert or a body knows beside the fields, each b
     run_id = run_of(sections)
     said = error_text(sections) or message
     pipeline = pipeline_of(sections)
+    seldom = [section for section in sections if not _SELDOM.isdisjoint(section)]
     return Failure(
         source="data_factory",
-        pipeline=pipeline or factory or otherwise or UNNAMED,
+        pipeline=(pipeline or factory or otherwise or UNNAMED)[: text.NAME_LIMIT],
         run_id=run_id,
         error_message=said,
         error_code=error_code(sections, error),
@@ -98,10 +104,10 @@ def pipeline_failure(  # what an alert or a body knows beside the fields, each b
         resource_id=resource,
         resource_type=resource_type(resource) or _FACTORY_TYPE,
         occurred_at=pick(sections, _TIME_KEYS, text.moment_of) or occurred_at or _later(sections),
-        logic_app_run_id=pick(sections, ("logicapprunid", "workflowrunid"), text.ident),
-        processing_mode=pick(sections, ("processingmode",), _mode) or "Single",
-        run_group=pick(sections, ("groupid", "rungroupid", "pipelinerungroupid"), text.run_identity),
-        parent_run_id=_parent(sections, run_id),
+        logic_app_run_id=pick(seldom, _LOGIC_APP_KEYS, text.ident),
+        processing_mode=pick(seldom, ("processingmode",), _mode) or "Single",
+        run_group=pick(seldom, _GROUP_KEYS, text.run_identity),
+        parent_run_id=_parent(seldom, run_id),
         tags=tags,
         facts=_all_facts(sections, facts, factory),
         unknown_shape=unknown_shape,
@@ -136,8 +142,7 @@ def _activity(sections: Sequence[Fields], error: Fields, said: str, pipeline: st
 
 
 def _parent(sections: Sequence[Fields], run_id: str | None) -> str | None:
-    keys = ("parentrunid", "parentpipelinerunid", "triggeredbypipelinerunid")
-    found = pick(sections, keys, text.run_identity)
+    found = pick(sections, _PARENT_KEYS, text.run_identity)
     if found is None:
         caller = pick(sections, ("invokedby",), _object)
         found = pick((caller,), ("pipelinerunid",), text.run_identity) if caller is not None else None
@@ -151,7 +156,7 @@ def _object(value: object) -> Fields | None:
 def _all_facts(sections: Sequence[Fields], given: Mapping[str, str], factory: str | None) -> dict[str, str]:
     found = dict(given)
     if factory is not None:
-        found["factory"] = factory
+        found["factory"] = factory[: text.NAME_LIMIT]
     for section in sections:
         for key in _FACTS.keys() & section.keys():
             value = _named(section[key])
@@ -163,7 +168,8 @@ def _all_facts(sections: Sequence[Fields], given: Mapping[str, str], factory: st
 def _run_page(run_id: str | None, factory_id: str | None) -> str | None:
     if run_id is None or factory_id is None:
         return None
-    return f"https://adf.azure.com/en/monitoring/pipelineruns/{quote(run_id, safe='')}?factory={_quoted(factory_id)}"
+    run = run_id if run_id.isascii() and run_id.replace("-", "").isalnum() else quote(run_id, safe="")
+    return f"https://adf.azure.com/en/monitoring/pipelineruns/{run}?factory={_quoted(factory_id)}"
 
 
 @lru_cache(maxsize=1024)

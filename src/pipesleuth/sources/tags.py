@@ -46,7 +46,7 @@ _HOLDERS = ("tags", "jobtags", "customtags", "annotations")
 def custom(given: Iterable[object]) -> dict[str, str]:
     """The tags among custom properties: every plain value that is no part of the failure, at most 30."""
     found: dict[str, str] = {}
-    for each in given:
+    for each in filter(None, given):
         properties = parsed(each)
         if isinstance(properties, dict):
             for word, value in islice(cast("Mapping[str, object]", properties).items(), OBJECT_LIMIT):
