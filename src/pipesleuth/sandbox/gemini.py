@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 
@@ -14,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pipesleuth.sandbox.gemini_answer import diagnosis_of, filled
-from pipesleuth.sandbox.gemini_obedience import obey
+from pipesleuth.sandbox.gemini_speech import prompt_of, silence, spoken_part, tokens, usage
 from pipesleuth.sandbox.refusals import gemini_refusal
 from pipesleuth.sandbox.wire import (
     Json,
@@ -26,7 +26,6 @@ from pipesleuth.sandbox.wire import (
     objects_of,
     parsed,
     seconds_of,
-    text_of,
 )
 
 MODES = (
@@ -39,7 +38,7 @@ LIVE = (
 )  # fmt: skip
 REQUEST_FIELDS = {
     "contents", "systemInstruction", "generationConfig", "safetySettings", "tools", "toolConfig", "cachedContent",
-    "labels", "model", "system_instruction", "generation_config", "serviceTier", "store",
+    "labels", "model", "serviceTier", "store",
 }  # fmt: skip
 
 
@@ -169,73 +168,14 @@ class GeminiApi:
         count = tokens(prompt)
         if mode in {"max_tokens", "safety", "blocked", "empty"}:
             return silence(mode, count, model, body)
-        text = spoken(mode, body, prompt)
+        part = spoken_part(mode, body, prompt)
+        candidate: Json = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
         return {
-            "candidates": [
-                {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
-            ],
-            "usageMetadata": usage(count, tokens(text), 64),
+            "candidates": [candidate],
+            "usageMetadata": usage(count, tokens(json.dumps(part)), 64),
             "modelVersion": model,
             "responseId": uuid.uuid4().hex[:20],
         }
-
-
-def silence(mode: str, count: int, model: str, body: Json) -> Json:
-    """The answers without content."""
-    version: Json = {"modelVersion": model}
-    if mode == "blocked":
-        return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": usage(count, 0, 0), **version}
-    if mode == "empty":
-        return {"candidates": [], "usageMetadata": usage(count, 0, 0), **version}
-    if mode == "safety":
-        rating = {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True}
-        candidate: Json = {"finishReason": "SAFETY", "index": 0, "safetyRatings": [rating]}
-        return {"candidates": [candidate], "usageMetadata": usage(count, 0, 0), **version}
-    limit = object_of(body.get("generationConfig")).get("maxOutputTokens")
-    spent = limit if isinstance(limit, int) else 4096
-    candidate = {"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
-    return {"candidates": [candidate], "usageMetadata": usage(count, 0, spent), **version}
-
-
-def spoken(mode: str, body: Json, prompt: str) -> str:
-    """The text of an answer."""
-    config = object_of(body.get("generationConfig"))
-    schema = object_of(config.get("responseJsonSchema") or config.get("responseSchema"))
-    wanted = diagnosis_of(untrusted_part(prompt))
-    if not schema:
-        return str(wanted["root_cause"])
-    if mode == "wrong_schema":
-        return json.dumps({"root_cause": 7, "severity": "Apocalyptic", "recommendations": "none", "surprise": [None]})
-    value = obey(prompt, schema, wanted) if mode == "obey" else filled(schema, wanted, schema)
-    text = json.dumps(value, ensure_ascii=False)
-    if mode == "malformed":
-        return text[: max(1, len(text) * 2 // 3)]
-    return f"Certainly! Here is my analysis:\n```json\n{text}\n```\nStay calm." if mode == "prose" else text
-
-
-def usage(prompt: int, answer: int, thoughts: int) -> Json:
-    """The token counts of one call; parts that are zero are left out, as Google does."""
-    counts = {"promptTokenCount": prompt, "candidatesTokenCount": answer, "thoughtsTokenCount": thoughts}
-    return {**{name: n for name, n in counts.items() if n}, "totalTokenCount": prompt + answer + thoughts}
-
-
-def tokens(text: str) -> int:
-    """About how many tokens a text has: one for four characters."""
-    return max(1, len(text) // 4)
-
-
-def prompt_of(body: Json) -> str:
-    """All text that the user's side said."""
-    parts = [part for turn in objects_of(body.get("contents")) for part in objects_of(turn.get("parts"))]
-    return "\n".join(text_of(part.get("text")) for part in parts)
-
-
-def untrusted_part(prompt: str) -> str:
-    """The part that looks like the quoted error: after the last line that announces one, else everything."""
-    for mark in ("<untrusted", "<error", "-----BEGIN", "```", "ERROR MESSAGE", "Error message"):
-        if mark in prompt:
-            return prompt[prompt.index(mark) :]
-    return prompt
 
 
 async def read_request(request: Request) -> Json:
@@ -246,7 +186,26 @@ async def read_request(request: Request) -> Json:
         body = None
     if not is_object(body):
         raise Refusal(400, gemini_refusal(400, message="Invalid JSON payload received."))
-    return body
+    return camel(body)
+
+
+def camel(body: Json) -> Json:
+    """The request with Google's own spelling of names: its JSON takes `snake_case` for `camelCase`."""
+    named = renamed(body)
+    if "generationConfig" in named:
+        named["generationConfig"] = renamed(object_of(named["generationConfig"]))
+    if "tools" in named:
+        tools = [renamed(tool) for tool in objects_of(named["tools"])]
+        for tool in tools:
+            if "functionDeclarations" in tool:
+                tool["functionDeclarations"] = [renamed(entry) for entry in objects_of(tool["functionDeclarations"])]
+        named["tools"] = tools
+    return named
+
+
+def renamed(entry: Json) -> Json:
+    """An object with its own names in camelCase."""
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in entry.items()}
 
 
 def check_request(body: Json, model: str) -> None:

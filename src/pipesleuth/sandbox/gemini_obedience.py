@@ -39,9 +39,10 @@ def obey(prompt: str, schema: Json, honest: Json) -> object:
     text = revealed(prompt[:READ])
     names = property_names(schema)
     wanted = dict(honest)
-    orders = [match[0].strip() for match in ORDER.finditer(text)][:60]
+    orders = list(dict.fromkeys(match[0].strip() for match in ORDER.finditer(text)))[:60]
     wanted |= orders_by_name(text, names)
-    loot = [*(match[0] for match in LINK.finditer(text)), *(match[0] for match in MARKUP.finditer(text))][:40]
+    found = [*(match[0] for match in LINK.finditer(text)), *(match[0] for match in MARKUP.finditer(text))]
+    loot = list(dict.fromkeys(found))[:40]
     if orders or loot:
         said = " ".join([*orders[:6], *loot])
         for name in names:

@@ -2,7 +2,7 @@
 import { el, getJson, send } from "./dom.js";
 import { documentNode } from "./documents.js";
 
-const state = { project: "", data: { columns: [], issues: [], projects: [] }, open: "", hooks: { deliveries: [] } };
+const state = { dragging: false, project: "", data: { columns: [], issues: [], projects: [] }, open: "", hooks: { deliveries: [] } };
 const at = (id) => document.getElementById(id);
 
 async function move(key, column, say) {
@@ -31,7 +31,8 @@ function card(issue, say) {
   };
   return el("article", {
     class: "card", draggable: "true", tabindex: "0", dataset: { key: issue.key },
-    ondragstart: (event) => { event.dataTransfer.setData("text/plain", issue.key); event.dataTransfer.effectAllowed = "move"; },
+    ondragend: () => { state.dragging = false; draw(say); },
+    ondragstart: (event) => { state.dragging = true; event.dataTransfer.setData("text/plain", issue.key); event.dataTransfer.effectAllowed = "move"; },
     onclick: () => open(issue.key, say),
     onkeydown: (event) => { if (event.key === "Enter" && event.target === event.currentTarget) open(issue.key, say); },
   },
@@ -50,14 +51,30 @@ function column(entry, issues, say) {
     class: "column", "aria-label": entry.name, dataset: { column: entry.id },
     ondragover: (event) => { event.preventDefault(); event.currentTarget.classList.add("over"); },
     ondragleave: (event) => event.currentTarget.classList.remove("over"),
-    ondrop: (event) => { event.preventDefault(); event.currentTarget.classList.remove("over"); move(event.dataTransfer.getData("text/plain"), entry, say); },
+    ondrop: (event) => { event.preventDefault(); state.dragging = false; event.currentTarget.classList.remove("over"); move(event.dataTransfer.getData("text/plain"), entry, say); },
   },
   el("h3", { class: entry.statusCategory.key }, entry.name, el("small", {}, issues.length)),
   el("div", { class: "cards" }, issues.slice(0, 200).map((issue) => card(issue, say)),
     issues.length === 0 && el("p", { class: "empty" }, "No issues")));
 }
 
+// What had the focus, so that a redraw does not take it away from the keyboard.
+function focused() {
+  const active = document.activeElement;
+  const key = active?.closest?.(".card")?.dataset.key;
+  const place = key ? [...active.closest(".card").querySelectorAll(".step")].indexOf(active) : -1;
+  return { key, place };
+}
+
+function refocus({ key, place }) {
+  if (!key) return;
+  const node = document.querySelector(`.card[data-key="${CSS.escape(key)}"]`);
+  const step = place < 0 ? null : node?.querySelectorAll(".step")[place];
+  (step && !step.disabled ? step : node)?.focus({ preventScroll: true });
+}
+
 export function draw(say) {
+  if (state.dragging) return;
   const { columns, issues, projects } = state.data;
   if (!projects.some((project) => project.key === state.project)) {
     state.project = issues.at(-1)?.fields.project.key || projects[0]?.key || "";
@@ -65,10 +82,12 @@ export function draw(say) {
   at("project").replaceChildren(...projects.map((project) =>
     el("option", { value: project.key, selected: project.key === state.project }, `${project.name} (${project.key})`)));
   const here = issues.filter((issue) => issue.fields.project.key === state.project).reverse();
+  const focus = focused();
   const scrolled = [...document.querySelectorAll(".cards")].map((cards) => cards.scrollTop);
   at("board").replaceChildren(...columns.map((entry) =>
     column(entry, here.filter((issue) => issue.fields.status.id === entry.id), say)));
   document.querySelectorAll(".cards").forEach((cards, number) => { cards.scrollTop = scrolled[number] || 0; });
+  refocus(focus);
   const last = state.hooks.deliveries.at(-1);
   at("hook").textContent = !state.hooks.url ? "no webhook set"
     : `webhook ${state.hooks.signed ? "signed" : "unsigned"} → ${state.hooks.url}${last ? ` · last: ${last.statuses.join(", ") || "on its way"}` : ""}`;
@@ -78,7 +97,9 @@ export function draw(say) {
 function detail(say) {
   const issue = state.data.issues.find((entry) => entry.key === state.open);
   if (!issue) { at("card").close(); return; }
-  const draft = at("card").querySelector("textarea")?.value || "";
+  const before = at("card").querySelector("textarea");
+  const draft = before?.value || "";
+  const caret = before && document.activeElement === before ? before.selectionStart : -1;
   const fields = issue.fields;
   const text = el("textarea", { rows: 2, placeholder: "Write a comment", "aria-label": "Comment" }, draft);
   const facts = { Type: fields.issuetype?.name, Priority: fields.priority?.name, Reporter: fields.reporter?.displayName, Resolution: fields.resolution?.name || "Unresolved", Created: fields.created?.slice(0, 19).replace("T", " "), Updated: fields.updated?.slice(0, 19).replace("T", " ") };
@@ -109,6 +130,10 @@ function detail(say) {
           at("card").close();
           await refresh(say);
         } }, "Delete issue")))));
+  if (caret >= 0) {
+    text.focus();
+    text.setSelectionRange(caret, caret);
+  }
 }
 
 export function open(key, say) {
