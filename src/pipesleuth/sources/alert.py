@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from pipesleuth.sources import search_results, tags, text
-from pipesleuth.sources.fields import Fields, fields, items, parsed, pick
+from pipesleuth.sources.fields import Fields, fields, items, pick
 
 ROW_LIMIT = 2_000
 _ENVELOPE = frozenset({"essentials", "alertcontext", "context", "customproperties"})
@@ -41,6 +41,7 @@ class Alert:
     context: Fields
     properties: Fields
     tags: Mapping[str, str]
+    criteria: Fields  # what the rule measured, and over which window
     rows: list[Fields]
     operation: Fields  # of an activity-log alert, else empty
 
@@ -131,17 +132,18 @@ def alert(payload: Mapping[str, Any]) -> Alert | None:
     given = [data.get("customproperties"), top.get("customproperties"), context.get("properties")]
     given += [forwarded.get("properties"), data.get("properties")]
     operation = _operation(context)
-    properties: Fields = {}
-    for each in filter(None, given):
-        for key, value in fields(parsed(each)).items():
-            if value not in (None, "") and key not in properties and key not in tags.TAG_NAMES:
-                properties[key] = value
+    # An operation's own properties are the platform's words about it, so that only the custom ones are tags.
+    properties, labels = tags.parted(given[:2] if operation else given, may_be_tags=True)
+    if operation:
+        properties = {**tags.parted(given[2:], may_be_tags=False)[0], **properties}
+    condition = fields(context.get("condition"))
     return Alert(
         essentials=essentials,
         context=context,
         properties=properties,
-        tags=tags.custom(given if not operation else given[:2]),
-        rows=_rows(context, forwarded),
+        tags=labels,
+        criteria=condition,
+        rows=_rows(context, condition) + (_rows(forwarded, fields(forwarded.get("condition"))) if forwarded else []),
         operation=operation,
     )
 
@@ -153,25 +155,23 @@ def _operation(context: Fields) -> Fields:
     return context if "operationname" in context or "eventdataid" in context else {}
 
 
-def _rows(context: Fields, forwarded: Fields) -> list[Fields]:
+def _rows(context: Fields, condition: Fields) -> list[Fields]:
     found: list[Fields] = []
-    for part in (context, forwarded):
-        condition = fields(part.get("condition"))
-        for entry in items(condition.get("allof"), ROW_LIMIT):
-            criterion = _criterion(entry)
-            row = _dimensions(criterion.get("dimensions"))
-            metric = criterion.get("metricname")
-            if metric is not None:
-                row.setdefault("metricname", metric)
-            if row:
-                found.append(row)
-        results = part.get("searchresults", part.get("searchresult"))
-        if results is not None:
-            found += search_results.rows(results, part.get("searchquery"))
-        if not found and part.get("dimensions"):
-            row = _dimensions(part["dimensions"])
-            if row:
-                found.append(row)
+    for entry in items(condition.get("allof"), ROW_LIMIT):
+        criterion = _criterion(entry)
+        row = _dimensions(criterion.get("dimensions"))
+        metric = criterion.get("metricname")
+        if metric is not None:
+            row.setdefault("metricname", metric)
+        if row:
+            found.append(row)
+    results = context.get("searchresults", context.get("searchresult"))
+    if results is not None:
+        found += search_results.rows(results, context.get("searchquery"))
+    if not found and context.get("dimensions"):
+        row = _dimensions(context["dimensions"])
+        if row:
+            found.append(row)
     return found[:ROW_LIMIT]
 
 

@@ -173,15 +173,15 @@ def _other_than(name: str, said: str) -> str:
 
 
 def _facts(alert: Alert, rule: str | None) -> dict[str, str]:
-    condition = fields(alert.context.get("condition"))
+    window = (alert.criteria, alert.context)
     given = {
         "alert_rule": rule,
         "severity": pick((alert.essentials, alert.context), ("severity",), text.name),
         "alert_description": pick((alert.essentials, alert.context), ("description",), text.name),
         "monitoring_service": pick((alert.essentials,), ("monitoringservice",), text.name),
         "alert_id": pick((alert.essentials,), ("alertid",), text.ident),
-        "window_start": pick((condition, alert.context), ("windowstarttime", "searchintervalstarttimeutc"), text.ident),
-        "window_end": pick((condition, alert.context), ("windowendtime", "searchintervalendtimeutc"), text.ident),
+        "window_start": pick(window, ("windowstarttime", "searchintervalstarttimeutc"), text.ident),
+        "window_end": pick(window, ("windowendtime", "searchintervalendtimeutc"), text.ident),
     }
     return {fact: value for fact, value in given.items() if value is not None}
 

@@ -43,16 +43,23 @@ TAG_NAMES = frozenset(
 _HOLDERS = ("tags", "jobtags", "customtags", "annotations")
 
 
-def custom(given: Iterable[object]) -> dict[str, str]:
-    """The tags among custom properties: every plain value that is no part of the failure, at most 30."""
+def parted(given: Iterable[object], *, may_be_tags: bool) -> tuple[Fields, dict[str, str]]:
+    """Custom properties parted into what may describe the failure (under folded names) and tags, at most 30.
+
+    A tag is every plain value that is no part of a failure; where the properties may not be tags, there are none.
+    """
+    rest: Fields = {}
     found: dict[str, str] = {}
     for each in filter(None, given):
         properties = parsed(each)
         if isinstance(properties, dict):
             for word, value in islice(cast("Mapping[str, object]", properties).items(), OBJECT_LIMIT):
-                if len(word) > 64 or fold(word) not in _NO_TAGS:
+                folded = fold(word) if len(word) <= 64 else word
+                if folded not in TAG_NAMES and value not in (None, ""):
+                    rest.setdefault(folded, value)
+                if may_be_tags and folded not in _NO_TAGS:
                     _keep(found, word, value)
-    return found
+    return rest, found
 
 
 def _keep(found: dict[str, str], word: str, value: object) -> None:
