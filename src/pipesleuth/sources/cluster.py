@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -9,6 +10,7 @@ from typing import cast
 from pipesleuth.model import NOTHING, Failure, NotAFailure
 from pipesleuth.sources import text
 from pipesleuth.sources.fields import Fields, digest, error_text, fields, items, parsed, pick
+from pipesleuth.sources.fields import said as said_in
 from pipesleuth.sources.outcome import Outcome, good_state, shown
 from pipesleuth.sources.workspace import workspace_address, workspace_id
 
@@ -24,6 +26,11 @@ _WANTED_CODES = {
     "JOB_FINISHED": "its job was finished",
     "SUCCESS": "it ended well",
 }
+
+
+_UNUSED = re.compile(
+    r"\binactive cluster\b|\binactive for \d|\b(?:due to|because of|after) inactivity\b", re.IGNORECASE
+)
 
 
 def names_a_cluster(sections: Sequence[Fields]) -> bool:
@@ -56,15 +63,18 @@ def cluster_failure(
     cluster_id = pick(sections, ("clusterid",), text.ident)
     name = pick(sections, ("clustername",), text.name)
     library = _failed_library(sections)
-    said = error_text((reason, *sections)) or library
+    said = error_text((reason, *sections)) or library or _told_reason(sections, code)
     shown_name = name or cluster_id
     _refuse_wanted(code, kind, shown_name)
+    if code is None and _UNUSED.search(said[:1_000]) is not None:
+        raise NotAFailure(f"The cluster {shown(shown_name)} was stopped: {_WANTED_CODES['INACTIVITY']}.")
     if outcome is not Outcome.FAILED and code is None and not said:
         good = good_state(pick((section,), ("state", "clusterstate", "status"), text.name) for section in sections)
         if good is not None:
             raise NotAFailure(good)
     at = pick(sections, _TIME_KEYS, text.moment_of) or occurred_at
-    code_or_library = code or ("LIBRARY_INSTALL_FAILED" if library else None)
+    about_library = library or any("library" in section for section in sections)
+    code_or_library = code or ("LIBRARY_INSTALL_FAILED" if about_library else None)
     when = str(round(at.timestamp() * 1000)) if at is not None else digest(body)
     given = {"cluster_id": cluster_id, "cluster_name": name, "termination_code": code, "termination_type": kind}
     given |= {"event": event, "workspace_id": workspace_id(sections), "workspace_url": workspace_address(sections)}
@@ -72,7 +82,7 @@ def cluster_failure(
         source="databricks",
         pipeline=shown_name or "unknown cluster",
         run_id=text.bounded(f"cluster:{cluster_id or name or 'unknown'}:{code_or_library or 'UNKNOWN'}:{when}"),
-        error_message=_sentence(shown_name, code, kind, reason, said),
+        error_message=_sentence(shown_name, code, kind, reason, said or _event_sentence(shown_name, code, event)),
         error_code=code_or_library,
         failure_type=kind,
         resource_id=pick(sections, ("resourceid",), _resource),
@@ -103,6 +113,14 @@ def _reason(sections: Sequence[Fields]) -> tuple[Fields, str | None]:
         word = pick(sections, ("terminationreason",), text.code)
         code = word if word is not None and " " not in word and len(word) <= 100 else None
     return {}, code
+
+
+def _told_reason(sections: Sequence[Fields], code: str | None) -> str:
+    return "" if code is not None else pick(sections, ("terminationreason",), said_in) or ""
+
+
+def _event_sentence(name: str | None, code: str | None, event: str | None) -> str:
+    return "" if code is not None or event is None else f"Cluster {shown(name)} reported the event {shown(event)}."
 
 
 def _refuse_wanted(code: str | None, kind: str | None, name: str | None) -> None:

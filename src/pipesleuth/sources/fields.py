@@ -219,6 +219,10 @@ def _escaped(name: str) -> str:
 
 def error_anywhere(body: object) -> str:
     """The best error text anywhere in a body of unknown shape; empty where nothing sounds like one."""
+    outer = fields(body)
+    direct = error_said((outer, *map(fields, list(outer.values())[:50])))
+    if direct:
+        return direct
     best, best_rank = "", 10_000
     for _, key, value in leaves(body):
         if not isinstance(value, str):

@@ -171,7 +171,7 @@ def _result(given: Body) -> str | None:
 def _runs(given: Body) -> tuple[str | None, str | None]:
     """The run that the body speaks of, and the job run that the failure belongs to."""
     own = pick((given.run, given.task, given.top, given.job), ("runid",), text.run_identity)
-    own = own or pick((given.run,), ("id",), text.run_identity)
+    own = own or pick((given.run,), ("id",), text.run_identity) or pick((given.top,), ("updateid",), text.run_identity)
     keys = ("parentrunid", "jobrunid", "multitaskparentrunid")
     parent = pick((given.run, given.task, given.top, given.job), keys, text.run_identity)
     return own, parent or own

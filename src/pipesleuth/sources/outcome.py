@@ -22,14 +22,16 @@ class Outcome(Enum):
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FAILED_WORDS = frozenset(
     {"failure", "failures", "failed", "fail", "fails", "error", "errors", "errored", "timedout", "crashed", "crash"}
-    | {"unhealthy", "lost", "unreachable", "aborted", "cancelled", "canceled", "exception", "fatal", "terminated"}
-    | {"unavailable", "degraded", "triggered"}
+    | {"unhealthy", "lost", "unreachable", "aborted", "cancelled", "canceled", "exception", "fatal"}
 )
+# Words that tell of a failure only where no other word of the event says that all is well.
+_ENDED_WORDS = frozenset({"terminated", "unavailable", "degraded", "triggered"})
+_INACTIVITY_WORDS = frozenset({"inactivity", "inactive", "idle", "autotermination"})
 # In the order in which they explain an event best: a duration warning is also a "warning".
 _GOOD_EVENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"duration"}), "a run takes longer than its threshold; it has not failed"),
     (frozenset({"backlog"}), "a stream is behind its threshold; the run has not failed"),
-    (frozenset({"inactivity", "inactive", "idle", "autotermination"}), "nobody used the cluster, so it was stopped"),
+    (_INACTIVITY_WORDS, "nobody used the cluster, so it was stopped"),
     (frozenset({"test", "ping"}), "a test notification"),
     (frozenset({"success", "succeeded", "successful", "successfully"}), "the run succeeded"),
     (frozenset({"completed", "complete", "finished", "passed", "ok", "healthy"}), "the run ended well"),
@@ -94,12 +96,12 @@ def of_event(event: str) -> tuple[Outcome, str]:
     spaced = event[:100]
     words = {word.lower() for word in _WORD.findall(spaced)}
     words.add("".join(_WORD.findall(spaced.rpartition(".")[2])).lower())
-    if words & _FAILED_WORDS:
+    if words & _FAILED_WORDS and not words & _INACTIVITY_WORDS:
         return Outcome.FAILED, ""
     for told, reason in _GOOD_EVENTS:
         if words & told:
             return Outcome.GOOD, reason
-    return Outcome.UNSAID, ""
+    return (Outcome.FAILED if words & _ENDED_WORDS else Outcome.UNSAID), ""
 
 
 def refuse_good_event(event: str | None) -> Outcome:
