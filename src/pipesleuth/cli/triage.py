@@ -13,7 +13,7 @@ import typer
 
 from pipesleuth.model import Failure
 from pipesleuth.triage.diagnose import Explanation, Triage
-from pipesleuth.triage.knowledge import Entry, KnowledgeFault, check_folder
+from pipesleuth.triage.knowledge import Entry, Example, KnowledgeFault, Weight, check_folder
 
 _MAX_INPUT = 64 * 1024 * 1024
 _SOURCES = {"adf": "data_factory", "data_factory": "data_factory", "databricks": "databricks", "dbx": "databricks"}
@@ -42,7 +42,9 @@ def _group() -> None:
 
 
 def triage(
-    file: Annotated[str, typer.Argument(help="A file of cases, one JSON object a line, or - for standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(help="A file of cases, one JSON object a line, or - for standard input.")
+    ] = "-",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each case.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the chain of causes and why an entry won.")] = False,
@@ -83,22 +85,28 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of YAML files.")
 
 
 def failing_examples(entries: list[Entry], engine: Triage) -> list[str]:
-    """One sentence with file and line for each example its own entry does not win."""
+    """One sentence with file and line for each example its own entry does not win on its platform."""
     faults: list[str] = []
     for entry in entries:
-        source = "databricks" if entry.platform == "databricks" else "data_factory"
+        sources = ["data_factory", "databricks"] if entry.platform == "any" else [entry.platform]
         for example in entry.examples:
-            failure = Failure(
-                source=source, pipeline="example", error_message=example.text,
-                error_code=example.code or None, activity_type=example.activity or None,
-            )  # fmt: skip
-            said = engine.full(failure)
-            where = f"{entry.file}:{entry.line}: {entry.id}"
-            if said.said_by not in {f"knowledge:{entry.id}", "general" if entry.weight == "general" else ""}:
-                faults.append(f"{where}: its example is won by {said.said_by}: {example.text[:80]!r}")
-            elif example.entity and example.entity != said.affected_entity:
-                faults.append(f"{where}: its example's entity is read as {said.affected_entity!r}: {example.text[:80]!r}")
+            found = [_fault(entry, example, engine, source) for source in sources]
+            if all(found):
+                faults.append(f"{entry.file}:{entry.line}: {entry.id}: {found[0]}")
     return faults
+
+
+def _fault(entry: Entry, example: Example, engine: Triage, source: str) -> str | None:
+    failure = Failure(
+        source=source, pipeline="example", error_message=example.text,
+        error_code=example.code or None, activity_type=example.activity or None,
+    )  # fmt: skip
+    said = engine.full(failure)
+    if said.said_by not in {f"knowledge:{entry.id}", "general" if entry.weight is Weight.GENERAL else ""}:
+        return f"its example is won by {said.said_by}: {example.text[:80]!r}"
+    if example.entity and example.entity != said.affected_entity:
+        return f"its example's entity is read as {said.affected_entity!r}: {example.text[:80]!r}"
+    return None
 
 
 def cases(text: str) -> Iterator[Case]:
@@ -138,18 +146,27 @@ def verdict(case: Case, said: Explanation, *, explain: bool) -> dict[str, Any]:
     if explain:
         told["evidence"] = list(diagnosis.evidence)
         told["chain"] = [
-            {"kind": cause.kind, "code": cause.code, "entity": cause.entity, "text": cause.text, "span": list(cause.span)}
+            {
+                "kind": cause.kind,
+                "code": cause.code,
+                "entity": cause.entity,
+                "text": cause.text,
+                "span": list(cause.span),
+            }
             for cause in said.peeled.causes
         ]
         told["ranking"] = [
-            {"id": one.entry.id, "points": round(one.points, 1), "reasons": list(one.reasons)} for one in said.candidates
+            {"id": one.entry.id, "points": round(one.points, 1), "reasons": list(one.reasons)}
+            for one in said.candidates
         ]
     return told
 
 
 def _print(case: Case, said: Explanation, *, explain: bool) -> None:
     found = said.diagnosis
-    typer.echo(f"{case.id}: {found.category} ({found.confidence}), {found.severity}/{found.priority}, said by {found.said_by}")
+    typer.echo(
+        f"{case.id}: {found.category} ({found.confidence}), {found.severity}/{found.priority}, said by {found.said_by}"
+    )
     typer.echo(f"  cause    {found.root_cause}")
     typer.echo(f"  code     {found.error_type or '-'}   entity {found.affected_entity or '-'}")
     typer.echo(f"  owner    {found.owner}   re-run may succeed: {'yes' if found.retryable else 'no'}")
@@ -162,7 +179,9 @@ def _print(case: Case, said: Explanation, *, explain: bool) -> None:
             typer.echo(f"    {cause.kind:<14} {words}")
         typer.echo("  ranking")
         for one in said.candidates:
-            typer.echo(f"    {one.points:6.1f} {one.entry.id} ({one.entry.file}:{one.entry.line}): {', '.join(one.reasons)}")
+            typer.echo(
+                f"    {one.points:6.1f} {one.entry.id} ({one.entry.file}:{one.entry.line}): {', '.join(one.reasons)}"
+            )
     typer.echo("")
 
 

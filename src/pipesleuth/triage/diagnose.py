@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pipesleuth.model import Category, Confidence, Diagnosis, Failure
 from pipesleuth.triage.codes import error_type
-from pipesleuth.triage.entity import entity_of, tidy
+from pipesleuth.triage.entity import entity_of, sensible, tidy
 from pipesleuth.triage.excerpt import FULL_LIMIT, QUICK_LIMIT, Excerpt, excerpt
 from pipesleuth.triage.fingerprint import soften
 from pipesleuth.triage.knowledge.entry import Advice, Weight, fill
@@ -118,7 +118,7 @@ class Triage:
 
     def _rank(self, reading: _Reading, failure: Failure) -> list[Candidate]:
         hits = self.shelf.hits(reading.part.text, reading.codes)
-        return ranked(hits, reading.part.text, reading.peeled, failure.source, failure.activity_type)
+        return ranked(hits, reading.part.text, failure.source, failure.activity_type)
 
     def _again(self, winner: tuple[Candidate, ...], reading: _Reading) -> list[Candidate]:
         """The remembered winner with the names of this message."""
@@ -178,11 +178,12 @@ def _whole_key(failure: Failure) -> tuple[str | None, ...]:
 
 
 def _entity(failure: Failure, reading: _Reading, best: Candidate | None, category: Category) -> str | None:
-    if best is not None and best.groups.get("entity"):
-        return tidy(best.groups["entity"])
+    named = tidy(best.groups["entity"]) if best is not None and best.groups.get("entity") else ""
+    if named and sensible(named):
+        return named
     kind = best.entry.entity if best else None
     found = entity_of(reading.part.text, category, kind, best.place if best else 0)
-    return found or (None if kind == "none" else reading.peeled.activity or failure.activity)
+    return found or reading.peeled.thing or failure.activity
 
 
 def _words(failure: Failure, reading: _Reading, best: Candidate | None, entity: str | None) -> dict[str, str]:

@@ -15,7 +15,8 @@ _NAME = r"(?P<e>[A-Za-z_#@][\w.$#\-]{1,120})"
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "column": (
-        r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?" + _QUOTED,
+        r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?['\"`]{1,2}(?P<e>[^'\"`\n(),;]{1,128})['\"`]",
+        r"[Cc]olumn:? ['\"`\[](?P<e>[\w.$#@\-]{1,128})",
         r"(?:column|field|variable|attribute|function parameter)[\w ]{0,30} with name " + _TICKED,
         r"[Cc]olumn[:\s]{1,2}\[(?P<e>[^\],\n]{1,120})",
         r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?: name)?:? ?" + _QUOTED,
@@ -107,10 +108,11 @@ _KINDS: dict[str, tuple[str, ...]] = {
     ),
 }
 _COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in _KINDS.items()}
-_ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['\"`][^'\"`\n]{2,160}['\"`])(?=[\s.,;:)\]?!]|$)")
+_ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
+_HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP = frozenset(
     "source sink usererror systemerror null none true false forbidden notfound badrequest message error errorcode code details "
-    "string int integer failed type value name internalservererror unauthorized".split()
+    "string int integer failed type value name internalservererror unauthorized installation resolution version status failed failure error exception cluster server the a an of in on to for is not was task_key run_id keys".split()
 )
 
 _PREFER: dict[Category, tuple[str, ...]] = {
@@ -162,7 +164,7 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
             if found:
                 return found
     match = _ANY_QUOTED.search(near)
-    if match and match.group("e").strip("'\"`").casefold() not in _STOP:
+    if match and sensible(match.group("e").strip("'\"`")):
         return match.group("e").strip("'\"`")
     return None
 
@@ -173,11 +175,21 @@ def _first(kind: str, text: str) -> str | None:
             if number >= 4:
                 break
             found = tidy(match.group("e"))
-            if found and found.casefold() not in _STOP:
+            if found and sensible(found) and not any(mark in found for mark in _HELP):
                 return found
     return None
 
 
+def sensible(name: str) -> bool:
+    """Whether a word can be the name of a thing at all."""
+    return name.casefold() not in _STOP
+
+
 def tidy(name: str) -> str:
     """A name without what surrounds it in a sentence, at most 300 characters."""
-    return name.strip(" \t\r\n.,;:'\"")[:_MAX].strip()
+    name = name.strip(" \t\r\n,;:'\"")[:_MAX].strip()
+    if name.startswith(("http", "abfs", "wasb")) and "?" in name:
+        name = name.split("?", 1)[0]
+    if "\\\\" in name[2:]:
+        name = name[:2] + name[2:].replace("\\\\", "\\")
+    return name.rstrip(".") if name.count(".") != 2 or len(name) > 4 else name

@@ -96,7 +96,7 @@ def _plain(text: str) -> str:
 
 def _lines(text: str, base: int) -> list[tuple[int, str]]:
     """The lines that say something: stack frames and quoted source code of a traceback are left out."""
-    python = "Traceback" in text or "---->" in text
+    python = "Traceback" in text or "---->" in text or '  File "' in text
     kept: list[tuple[int, str]] = []
     place = 0
     after_frame = False

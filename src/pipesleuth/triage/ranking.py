@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pipesleuth.model import Confidence
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
-from pipesleuth.triage.peel import Peeled
 
 _POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.NORMAL: 50.0, Weight.STRONG: 70.0}
 _TEAM = 200.0
 _DEPTH = 14.0
 _CLOSE = 8.0
 _MAX_RANKED = 24
+_SPARK_WORDS = ("databricks", "Databricks", "spark", "Spark", "py4j", "DF-", "dbfs:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,12 @@ class Candidate:
     groups: Mapping[str, str]
 
 
-def ranked(hits: Sequence[Hit], text: str, peeled: Peeled, source: str, activity_type: str | None) -> list[Candidate]:
+def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | None) -> list[Candidate]:
     """The candidates, best first."""
     strongest = sorted(hits, key=lambda hit: _POINTS[hit.entry.weight] + _TEAM * (not hit.entry.ours), reverse=True)
-    found = [_candidate(hit, text, peeled, source, activity_type) for hit in strongest[:_MAX_RANKED]]
+    related = _speaks_of_spark(text, activity_type) if source == "data_factory" else False
+    foreign = -8.0 if related else -30.0
+    found = [_candidate(hit, text, source, activity_type, foreign) for hit in strongest[:_MAX_RANKED]]
     found.sort(key=lambda one: (-one.points, one.entry.id))
     return found
 
@@ -54,7 +56,14 @@ def confidence(found: Sequence[Candidate]) -> Confidence:
     return Confidence.MEDIUM if agreed and not rivals else Confidence.LOW
 
 
-def _candidate(hit: Hit, text: str, peeled: Peeled, source: str, activity_type: str | None) -> Candidate:
+def _speaks_of_spark(text: str, activity_type: str | None) -> bool:
+    """Whether a Data Factory failure comes from Spark: a data flow, or a notebook run through it."""
+    if any(word in (activity_type or "").casefold() for word in ("databricks", "notebook", "spark", "dataflow")):
+        return True
+    return any(word in text for word in _SPARK_WORDS)
+
+
+def _candidate(hit: Hit, text: str, source: str, activity_type: str | None, foreign: float) -> Candidate:
     entry = hit.entry
     points = _POINTS[entry.weight]
     reasons = [f"{entry.weight.value} sign {points:.0f}"]
@@ -82,6 +91,8 @@ def _candidate(hit: Hit, text: str, peeled: Peeled, source: str, activity_type: 
     if entry.activities:
         known = (activity_type or "").casefold()
         add(6.0 if known in entry.activities else -20.0 if known else 0.0, "kind of activity")
-    if entry.platform != "any" and entry.platform != source:
-        add(-8.0 if hit.patterns else -40.0, "another platform's")
+    if entry.platform == source:
+        add(8.0, "this platform's")
+    elif entry.platform != "any":
+        add(foreign if hit.patterns else -40.0, "another platform's")
     return Candidate(entry, points, tuple(reasons), max(place, 0), length, groups)

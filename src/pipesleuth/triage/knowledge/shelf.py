@@ -78,11 +78,15 @@ class Shelf:
 
 
 def place_of(patterns: Iterable[str], text: str) -> tuple[int, int, dict[str, str]]:
-    """Where the last-standing of some matched patterns is, its length, and what its named groups hold."""
-    best: tuple[int, int, dict[str, str]] = (-1, 0, {})
+    """Where the last-standing of some matched patterns is, its length, and what all named groups hold.
+
+    Of two patterns that name the same group the one that stands later in the text is taken.
+    """
+    found: list[tuple[int, int, dict[str, str | None]]] = []
     for pattern in patterns:
         match = compiled(pattern).search(text)
-        if match is not None and match.start() > best[0]:
-            groups = {name: value for name, value in match.groupdict().items() if value}
-            best = (match.start(), match.end() - match.start(), groups)
-    return best
+        if match is not None:
+            found.append((match.start(), match.end() - match.start(), match.groupdict()))
+    found.sort(key=lambda one: one[0])
+    groups = {name: value for one in found for name, value in one[2].items() if value and value.strip(" .,;:'\"")}
+    return (found[-1][0], found[-1][1], groups) if found else (-1, 0, {})

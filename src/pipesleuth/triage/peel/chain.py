@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipesleuth.triage.excerpt import Excerpt, excerpt
 from pipesleuth.triage.peel.markers import Marker, markers
 
-_WRAPPERS = frozenset({"activity", "inner_activity", "side", "run", "stage", "cause", "stream"})
+_WRAPPERS = frozenset({"activity", "inner_activity", "side", "run", "stage", "cause", "stream", "target"})
 _MAX_TEXT = 2000
 
 
@@ -43,9 +43,18 @@ class Peeled:
         return self.causes[-1]
 
     @property
+    def thing(self) -> str | None:
+        """What the message says it happened to: the innermost data flow stream, the target or the activity."""
+        for kinds in (("stream",), ("target",)):
+            names = [cause.entity for cause in self.causes if cause.kind in kinds and cause.entity]
+            if names:
+                return names[-1]
+        return self.activity
+
+    @property
     def activity(self) -> str | None:
         """The innermost activity the message names."""
-        names = [cause.entity for cause in self.causes if cause.kind in {"activity", "inner_activity"}]
+        names = [cause.entity for cause in self.causes if cause.kind in {"activity", "inner_activity"} and cause.entity]
         return names[-1] if names else None
 
 

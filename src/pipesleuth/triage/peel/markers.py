@@ -34,6 +34,8 @@ _RULES = (
     Rule("activity", "peration on target ", re.compile(r"Operation on target (?P<entity>.{1,260}?) failed: ?")),
     Rule("activity", "Activity ", re.compile(r"Activity (?P<entity>[\w .\-]{1,140}) failed: ")),
     Rule("inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")),
+    Rule("activity", "\n", re.compile(r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n")),
+    Rule("target", "target", re.compile(r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\"")),
     Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
     Rule(
         "blob",
@@ -61,6 +63,8 @@ _RULES = (
     ),
     Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
     Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\] ?(?=\[)")),
+    Rule("given", "rror", re.compile(r"(?:ADAL Error|[Ee]rror [Cc]ode(?: is)?):? ?(?P<code>[A-Za-z]+(?:_[a-z]+|[A-Z][a-z]+){1,8})\b")),
+    Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
     Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
     Rule("cause", "aused by: ", re.compile(r"Caused by: ")),
