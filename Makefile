@@ -1,5 +1,6 @@
 # make            lists the targets
 # PYTHON=…        the interpreter to start from (3.11 or newer)
+# BENCHES="…"     only these of bench/
 # ARGS="…"        further words for the program or for pytest: make test ARGS="-k intake"
 # The recipes end in exec, so that Ctrl-C reaches the program itself and make waits for its clean end.
 
@@ -10,6 +11,7 @@ SHELL := /bin/sh
 
 export PYTHON
 BIN := .venv/bin
+BENCHES ?= intake
 PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help: ## this list
@@ -47,7 +49,7 @@ lock: setup ## resolve the dependencies anew and write the lock files
 	@sh scripts/lock.sh
 
 bench: setup ## measure what is promised: a table with figures and goals
-	@exec $(BIN)/python bench/promises.py $(ARGS)
+	@set -e; for each in $(BENCHES); do $(BIN)/python bench/$$each.py $(ARGS); done
 
 soak: setup ## an hour under mixed load: memory, errors, latency
 	@exec $(BIN)/python bench/soak.py $(ARGS)
