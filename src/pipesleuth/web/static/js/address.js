@@ -1,61 +1,57 @@
-/** The view as the address bar knows it, so that it can be shared, bookmarked and gone back to. */
+// The view as the address bar knows it, to be shared, bookmarked and gone back to.
 
 import { FILTER_NAMES } from "./match.js";
 
 export const TABS = {
-  open: { name: "Open", status: "open", path: "open-tickets" },
-  in_progress: { name: "In Progress", status: "in_progress", path: "in-progress-tickets" },
-  closed: { name: "Closed", status: "acknowledged", path: "closed-tickets" },
-  audit: { name: "Audit Trail", path: "audit-trail" },
-  insights: { name: "Insights" },
-  inbound: { name: "Inbound" },
+	open: { name: "Open", status: "open", path: "open-tickets" },
+	in_progress: { name: "In Progress", status: "in_progress", path: "in-progress-tickets" },
+	closed: { name: "Closed", status: "acknowledged", path: "closed-tickets" },
+	audit: { name: "Audit Trail", path: "audit-trail" },
+	insights: { name: "Insights" },
+	inbound: { name: "Inbound" },
 };
 const PLAIN = ["q", "from", "to", "sort", "group", "action", "days"];
 
-/** What is shown, read from a location's search and hash. */
 export function readView(search, hash) {
-  const given = new URLSearchParams(search);
-  const view = { tab: given.get("tab") in TABS ? given.get("tab") : "open", ticket: readTicket(hash) };
-  for (const name of PLAIN) view[name] = given.get(name) ?? "";
-  for (const name of FILTER_NAMES) view[name] = given.getAll(name);
-  return view;
+	const given = new URLSearchParams(search);
+	const view = { tab: given.get("tab") in TABS ? given.get("tab") : "open", ticket: readTicket(hash) };
+	for (const name of PLAIN) view[name] = given.get(name) ?? "";
+	for (const name of FILTER_NAMES) view[name] = given.getAll(name);
+	return view;
 }
 
-/** The ticket a hash like `#/tickets/<id>` points to, or null. */
+// The ticket a hash like `#/tickets/<id>` points to, or null.
 export function readTicket(hash) {
-  const found = /^#\/tickets\/([^/?]+)$/.exec(hash);
-  try {
-    return found ? decodeURIComponent(found[1]) : null;
-  } catch {
-    return null;
-  }
+	const found = /^#\/tickets\/([^/?]+)$/.exec(hash);
+	try {
+		return found ? decodeURIComponent(found[1]) : null;
+	} catch {
+		return null;
+	}
 }
 
-/** The relative address of a view. */
 export function writeView(view) {
-  const said = new URLSearchParams();
-  if (view.tab !== "open") said.set("tab", view.tab);
-  for (const name of PLAIN) if (view[name]) said.set(name, view[name]);
-  for (const name of FILTER_NAMES) for (const value of view[name]) said.append(name, value);
-  const search = said.toString();
-  const hash = view.ticket ? `#/tickets/${encodeURIComponent(view.ticket)}` : "";
-  return `/dashboard${search ? `?${search}` : ""}${hash}`;
+	const said = new URLSearchParams();
+	if (view.tab !== "open") said.set("tab", view.tab);
+	for (const name of PLAIN) if (view[name]) said.set(name, view[name]);
+	for (const name of FILTER_NAMES) for (const value of view[name]) said.append(name, value);
+	const search = said.toString();
+	const hash = view.ticket ? `#/tickets/${encodeURIComponent(view.ticket)}` : "";
+	return `/dashboard${search ? `?${search}` : ""}${hash}`;
 }
 
-/** The part of a view that a ticket list or its export is asked with. */
 export function listQuestion(view, sort) {
-  const asked = new URLSearchParams();
-  if (view.q.trim()) asked.set("q", view.q.trim());
-  for (const name of FILTER_NAMES) for (const value of view[name]) asked.append(name, value);
-  for (const name of ["from", "to"]) if (view[name]) asked.set(name, view[name]);
-  asked.set("sort", sort);
-  return asked;
+	const asked = new URLSearchParams();
+	if (view.q.trim()) asked.set("q", view.q.trim());
+	for (const name of FILTER_NAMES) for (const value of view[name]) asked.append(name, value);
+	for (const name of ["from", "to"]) if (view[name]) asked.set(name, view[name]);
+	asked.set("sort", sort);
+	return asked;
 }
 
-/** The part of a view that the audit trail or its export is asked with. */
 export function auditQuestion(view) {
-  const asked = new URLSearchParams();
-  if (view.action) asked.set("action", view.action);
-  if (view.q.trim()) asked.set("q", view.q.trim());
-  return asked;
+	const asked = new URLSearchParams();
+	if (view.action) asked.set("action", view.action);
+	if (view.q.trim()) asked.set("q", view.q.trim());
+	return asked;
 }

@@ -1,111 +1,97 @@
-/** The Audit Trail tab: numbers, a table of every action, a filter and paging. */
+// The Audit Trail tab: numbers, a table of every action, a filter and paging.
 
 import { auditQuestion } from "./address.js";
-import { badge } from "./card.js";
+import { badge, button, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, flag, html } from "./template.js";
 import { cut, duration, moment } from "./times.js";
-import { ACTIONS, actionTone, count } from "./words.js";
+import { actionTone, count } from "./words.js";
 
 const PAGE = 100;
-const SEARCHED = [
-  "ticket_id", "pipeline", "run_id", "action", "user_name", "user_empid", "sla_status", "rca_summary", "finops_team",
-  "finops_owner", "details", "itsm_ticket_id", "timestamp",
-];
+const HEADS = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
 
-/** Whether an audit line holds the words, in any column; the server's answer replaces this guess. */
 export function lineMatches(line, words) {
-  const wanted = words.trim().toLowerCase();
-  return !wanted || SEARCHED.some((column) => String(line[column] ?? "").toLowerCase().includes(wanted));
+	const wanted = words.trim().toLowerCase();
+	return !wanted || Object.values(line).some((value) => String(value ?? "").toLowerCase().includes(wanted));
 }
 
 export class Audit {
-  #app;
-  #panel;
-  #lines = [];
-  #cursor = null;
-  #state = "new";
-  #error = null;
-  #asked = 0;
-  #actions = new Set(ACTIONS);
+	#app;
+	#panel;
+	#lines = [];
+	#cursor = null;
+	#state = "new";
+	#error = null;
+	#asked = 0;
+	#actions = new Set();
 
-  /** app: api, view, summary. */
-  constructor(app, panel) {
-    [this.#app, this.#panel] = [app, panel];
-  }
+	constructor(app, panel) {
+		[this.#app, this.#panel] = [app, panel];
+	}
 
-  /** Reads the first page for the view, or the next one. */
-  async load({ more = false } = {}) {
-    const turn = ++this.#asked;
-    const asked = auditQuestion(this.#app.view);
-    asked.set("limit", PAGE);
-    if (more) asked.set("cursor", this.#cursor);
-    else if (this.#state === "new") this.draw();
-    try {
-      const answer = await this.#app.api.get("/api/audit-trail", asked);
-      if (turn !== this.#asked) return;
-      this.#lines = more ? [...this.#lines, ...answer.audits] : answer.audits;
-      for (const line of answer.audits) this.#actions.add(line.action);
-      [this.#cursor, this.#state] = [answer.next_cursor ?? null, "ready"];
-    } catch (error) {
-      if (turn === this.#asked) [this.#state, this.#error] = ["error", error];
-    }
-    this.draw();
-  }
+	async load({ more = false } = {}) {
+		const turn = ++this.#asked;
+		const asked = auditQuestion(this.#app.view);
+		asked.set("limit", PAGE);
+		if (more) asked.set("cursor", this.#cursor);
+		else if (this.#state === "new") this.draw();
+		try {
+			const answer = await this.#app.api.get("/api/audit-trail", asked);
+			if (turn !== this.#asked) return;
+			this.#lines = more ? [...this.#lines, ...answer.audits] : answer.audits;
+			for (const line of answer.audits) this.#actions.add(line.action);
+			[this.#cursor, this.#state] = [answer.next_cursor ?? null, "ready"];
+		} catch (error) {
+			if (turn === this.#asked) [this.#state, this.#error] = ["error", error];
+		}
+		this.draw();
+	}
 
-  draw() {
-    const { view, summary } = this.#app;
-    const lines = this.#lines.filter(
-      (line) => lineMatches(line, view.q) && (!view.action || line.action === view.action),
-    );
-    const actions = [...this.#actions].filter(Boolean).sort();
-    fill(
-      this.#panel,
-      html`${cards(summary)}
-        <div class="strip"><label class="pick">Action <select data-change="action" data-key="action">
-          <option value="">All actions</option>
-          ${actions.map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
-          <span class="grow"></span>
-          <button type="button" data-do="csv" data-key="csv">Download CSV</button></div>
-        ${this.#state === "error" ? trouble(this.#error) : table(lines, this.#state)}
-        ${this.#cursor && html`<p class="tail"><button type="button" data-do="more-audits" data-key="more">Show more</button></p>`}`,
-    );
-  }
+	draw() {
+		const { view, summary } = this.#app;
+		const shown = this.#lines.filter(
+			(line) => lineMatches(line, view.q) && (!view.action || line.action === view.action),
+		);
+		const actions = [...this.#actions.add(view.action)].filter(Boolean).sort();
+		fill(
+			this.#panel,
+			html`${cards(summary)}
+				<div class="strip"><label class="pick">Action <select data-change="action">
+					<option value="">All actions</option>
+					${actions.map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
+					<span class="grow"></span>
+					${button("csv", "Download CSV")}</div>
+				${this.#state === "error" ? trouble("The audit trail could not be loaded", this.#error) : lines(shown, this.#state)}
+				${this.#cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`,
+		);
+	}
 }
 
 function cards(summary) {
-  if (!summary) return null;
-  const numbers = [
-    ["Open", count(summary.open_tickets)],
-    ["In Progress", count(summary.in_progress_tickets)],
-    ["Closed", count(summary.acknowledged_tickets)],
-    ["MTTR", summary.mttr_min === null || summary.mttr_min === undefined ? "—" : duration(summary.mttr_min * 60)],
-    ["SLA Breached", count(summary.sla_breached), summary.sla_breached > 0 ? "bad" : ""],
-    ["Total Audits", count(summary.total_audits)],
-  ];
-  return html`<dl class="stats">${numbers.map(
-    ([name, value, tone]) => html`<div data-tone="${tone ?? ""}"><dt>${name}</dt><dd>${value}</dd></div>`,
-  )}</dl>`;
+	if (!summary) return null;
+	const numbers = [
+		["Open", count(summary.open_tickets)],
+		["In Progress", count(summary.in_progress_tickets)],
+		["Closed", count(summary.acknowledged_tickets)],
+		["MTTR", summary.mttr_min === null || summary.mttr_min === undefined ? "—" : duration(summary.mttr_min * 60)],
+		["SLA Breached", count(summary.sla_breached), summary.sla_breached > 0 ? "bad" : ""],
+		["Total Audits", count(summary.total_audits)],
+	];
+	return html`<dl class="stats">${numbers.map(
+		([name, value, tone]) => html`<div data-tone="${tone ?? ""}"><dt>${name}</dt><dd>${value}</dd></div>`,
+	)}</dl>`;
 }
 
-const trouble = (error) => html`<div class="state bad"><h3>The audit trail could not be loaded</h3><p>${error?.message}</p>
-  <button type="button" data-do="again">Try again</button></div>`;
-
-function table(lines, state) {
-  if (!lines.length && state !== "ready") return html`<div class="ghost"></div><div class="ghost"></div>`;
-  if (!lines.length)
-    return html`<div class="state"><h3>Nothing here</h3><p>No line of the audit trail fits the search and filter.</p></div>`;
-  const heads = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Audit lines"><table>
-    <thead><tr>${heads.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-    <tbody>${lines.map(row)}</tbody></table></div>`;
+function lines(rows, state) {
+	if (rows.length) return table("Audit lines", HEADS, rows.map(row));
+	if (state !== "ready") return html`<div class="ghost"></div>`;
+	return words("Nothing here", "No line of the audit trail fits the search and filter.");
 }
 
 function row(line) {
-  const ticket = line.ticket_id && html`<a href="${`#/tickets/${encodeURIComponent(line.ticket_id)}`}">${line.ticket_id}</a>`;
-  const took = line.time_taken_seconds === null || line.time_taken_seconds === undefined ? "" : duration(line.time_taken_seconds);
-  return html`<tr><td>${moment(line.timestamp)}</td><td>${badge(actionTone(line.action), cut(line.action, 60))}</td>
-    <td class="id">${ticket}</td><td class="long"><bdi>${cut(line.pipeline, 120)}</bdi></td>
-    <td><bdi>${cut(line.user_name, 60)}</bdi></td><td class="number">${took}</td><td>${line.sla_status}</td>
-    <td>${cut(line.finops_team, 60)}</td><td>${cut(line.itsm_ticket_id, 40)}</td>
-    <td class="long" dir="auto">${cut(line.details || line.rca_summary, 240)}</td></tr>`;
+	const took = line.time_taken_seconds === null || line.time_taken_seconds === undefined ? "" : duration(line.time_taken_seconds);
+	return html`<tr><td>${moment(line.timestamp)}</td><td>${badge(actionTone(line.action), cut(line.action, 60))}</td>
+		<td class="id">${line.ticket_id && toTicket(line.ticket_id)}</td><td class="long"><bdi>${cut(line.pipeline, 120)}</bdi></td>
+		<td><bdi>${cut(line.user_name, 60)}</bdi></td><td class="number">${took}</td><td>${line.sla_status}</td>
+		<td>${cut(line.finops_team, 60)}</td><td>${cut(line.itsm_ticket_id, 40)}</td>
+		<td class="long" dir="auto">${cut(line.details || line.rca_summary, 240)}</td></tr>`;
 }

@@ -1,8 +1,9 @@
-/** The ticket tabs: the shelf of cards, and words for when it is empty, loading or out of reach. */
+// The ticket tabs: the cards, and words for empty, loading and out of reach.
 
 import { makeCard, updateCard } from "./card.js";
 import { TABS } from "./address.js";
 import { drawFilters } from "./filters.js";
+import { button, trouble, words } from "./furniture.js";
 import { narrowed } from "./match.js";
 import { grouped } from "./order.js";
 import { Shelf } from "./shelf.js";
@@ -10,103 +11,101 @@ import { fill, html } from "./template.js";
 import { tickAll } from "./timers.js";
 
 const QUIET = {
-  open: ["All quiet", "No ticket is open. New failures appear here by themselves."],
-  in_progress: ["Nobody is on a ticket", "Tickets that somebody has taken, here or in Jira, stand here."],
-  closed: ["Nothing closed yet", "Closed tickets stand here with who closed them and how long it took."],
+	open: ["All quiet", "No ticket is open. New failures appear here by themselves."],
+	in_progress: ["Nobody is on a ticket", "Tickets that somebody has taken, here or in Jira, stand here."],
+	closed: ["Nothing closed yet", "Closed tickets stand here with who closed them and how long it took."],
 };
 const MARK = 2500;
+const READING = 60; // scrolled further than this, a person reads
 
 export class Board {
-  #app;
-  #shelf;
-  #tab = null;
-  #arrived = 0;
+	#app;
+	#shelf;
+	#tab = null;
+	#held = new Set(); // tickets that came in while a person reads further down
 
-  /** app: tickets, clock, view, warn(), lists. The panel holds .filters, .notice, .shelf and .tail. */
-  constructor(app, panel) {
-    this.#app = app;
-    this.panel = panel;
-    [this.filters, this.notice, this.place, this.tail, this.pill] = [".filters", ".notice", ".shelf", ".tail", ".pill"].map(
-      (name) => panel.querySelector(name),
-    );
-    const sight = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.more(), {
-      rootMargin: "1500px 0px",
-    });
-    sight.observe(this.tail);
-    addEventListener("scroll", () => scrollY < 40 && this.#arrived && this.#announce(0), { passive: true });
-  }
+	constructor(app, panel) {
+		this.#app = app;
+		this.panel = panel;
+		[this.filters, this.notice, this.place, this.tail, this.pill] = [".filters", ".notice", ".shelf", ".tail", ".pill"].map(
+			(name) => panel.querySelector(name),
+		);
+		const sight = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.more(), {
+			rootMargin: "1500px 0px",
+		});
+		sight.observe(this.tail);
+		addEventListener("scroll", () => scrollY < READING && this.#release(), { passive: true });
+	}
 
-  get shelf() {
-    return this.#shelf;
-  }
+	get shelf() {
+		return this.#shelf;
+	}
 
-  more() {
-    if (this.#tab) this.#app.lists.more(this.#tab, this.#app.view);
-  }
+	more() {
+		if (this.#tab) this.#app.lists.more(this.#tab, this.#app.view);
+	}
 
-  /** Draws the current view. `arrived` is how many tickets came in with this drawing. */
-  draw(wide, arrived = 0) {
-    const { tickets, view, clock } = this.#app;
-    if (this.#tab !== view.tab) this.#renew(view.tab);
-    const list = tickets.lists[view.tab];
-    const now = clock.now();
-    const cards = tickets.shown(view.tab, view, now);
-    drawFilters(this.filters, view, cards, wide);
-    const moved = this.#shelf.show(grouped(cards, view.group));
-    tickAll(this.place, now, (id) => tickets.cards.get(id), this.#app.warn());
-    if (arrived && moved > 1) this.#announce(this.#arrived + arrived);
-    this.panel.setAttribute("aria-busy", String(list.state === "loading"));
-    fill(this.notice, this.#words(list, cards.length));
-    this.#foot(list, cards.length);
-  }
+	draw(wide, arrived = []) {
+		const { tickets, view, clock } = this.#app;
+		if (this.#tab !== view.tab) this.#renew(view.tab);
+		const list = tickets.lists[view.tab];
+		const now = clock.now();
+		if (scrollY >= READING) for (const id of arrived) this.#held.add(id);
+		const all = tickets.shown(view.tab, view, now);
+		const cards = this.#held.size ? all.filter((card) => !this.#held.has(card.id)) : all;
+		drawFilters(this.filters, view, cards, wide);
+		this.#shelf.show(grouped(cards, view.group));
+		tickAll(this.place, now, (id) => tickets.cards.get(id), this.#app.warn());
+		this.pill.hidden = all.length === cards.length;
+		this.pill.textContent = `${all.length - cards.length} new`;
+		this.panel.setAttribute("aria-busy", String(list.state === "loading"));
+		fill(this.notice, this.#words(list, cards.length));
+		this.#foot(list, cards.length);
+	}
 
-  #renew(tab) {
-    this.#tab = tab;
-    this.place.replaceChildren();
-    const { clock, warn } = this.#app;
-    this.#shelf = new Shelf(
-      this.place,
-      (card) => this.#marked(makeCard(card, clock.now(), warn()), card),
-      (article, card) => {
-        updateCard(article, card, clock.now(), warn());
-        this.#marked(article, card);
-      },
-    );
-    this.#announce(0);
-  }
+	#renew(tab) {
+		this.#tab = tab;
+		this.place.replaceChildren();
+		const { clock, warn } = this.#app;
+		this.#shelf = new Shelf(
+			this.place,
+			(card) => this.#marked(makeCard(card, clock.now(), warn()), card),
+			(article, card) => {
+				updateCard(article, card, clock.now(), warn());
+				this.#marked(article, card);
+			},
+		);
+		this.#held.clear();
+	}
 
-  /** Marks an article briefly when its ticket was changed by an event just now. */
-  #marked(article, card) {
-    const at = this.#app.tickets.changed.get(card.id);
-    if (at === undefined || this.#app.clock.now() - at > MARK) return article;
-    article.classList.add("fresh");
-    setTimeout(() => article.classList.remove("fresh"), MARK);
-    return article;
-  }
+	#release() {
+		if (!this.#held.size) return;
+		this.#held.clear();
+		this.#app.draw();
+	}
 
-  #announce(number) {
-    this.#arrived = number;
-    this.pill.hidden = !number;
-    this.pill.textContent = `${number} new above`;
-  }
+	#marked(article, card) {
+		const at = this.#app.tickets.changed.get(card.id);
+		if (at === undefined || this.#app.clock.now() - at > MARK) return article;
+		article.classList.add("fresh");
+		setTimeout(() => article.classList.remove("fresh"), MARK);
+		return article;
+	}
 
-  #words({ state, error }, shown) {
-    const { view } = this.#app;
-    if (state === "error")
-      return html`<div class="state bad"><h3>The tickets could not be loaded</h3><p>${error.message}</p>
-        <button type="button" data-do="again" data-key="again">Try again</button></div>`;
-    if (shown) return html``;
-    if (state !== "ready")
-      return html`<p class="hush">Loading</p><div class="cards">${[1, 2, 3, 4, 5, 6].map(() => html`<div class="ghost"></div>`)}</div>`;
-    if (narrowed(view))
-      return html`<div class="state"><h3>Nothing matches</h3>
-        <p>No ticket in ${TABS[view.tab].name} fits the search and filters.</p>
-        <button type="button" data-do="clear" data-key="clear">Show all tickets</button></div>`;
-    return html`<div class="state"><h3>${QUIET[view.tab][0]}</h3><p>${QUIET[view.tab][1]}</p></div>`;
-  }
+	#words({ state, error }, shown) {
+		const { view } = this.#app;
+		if (state === "error")
+			return trouble("The tickets could not be loaded", error);
+		if (shown) return html``;
+		if (state !== "ready")
+			return html`<p class="hush">Loading</p><div class="cards">${[1, 2, 3, 4, 5, 6].map(() => html`<div class="ghost"></div>`)}</div>`;
+		if (narrowed(view))
+			return words("Nothing matches", `No ticket in ${TABS[view.tab].name} fits the search and filters.`, button("clear", "Show all tickets"));
+		return words(...QUIET[view.tab]);
+	}
 
-  #foot(list, shown) {
-    const rest = list.cursor && html`<button type="button" data-do="more" data-key="more">Show more</button>`;
-    fill(this.tail, shown && (list.cursor || shown > 20) ? html`<p class="quiet">${shown} shown</p>${rest}` : html``);
-  }
+	#foot(list, shown) {
+		const rest = list.cursor && button("more", "Show more");
+		fill(this.tail, shown && (list.cursor || shown > 20) ? html`<p class="quiet">${shown} shown</p>${rest}` : html``);
+	}
 }

@@ -1,82 +1,68 @@
-/** One ticket as a card: an article named by pipeline and id. */
+// One ticket as a card: an article named by pipeline and id.
 
+import { away, badge, button } from "./furniture.js";
 import { slaOf, slaText } from "./sla.js";
-import { element, fill, html, linkable } from "./template.js";
+import { element, fill, html } from "./template.js";
 import { cut, duration, moment } from "./times.js";
 import { KINDS, plain, sourceName, STATES } from "./words.js";
 
-/** A small word in the colour of its meaning. */
-export function badge(tone, text) {
-  return html`<span class="badge" data-tone="${String(tone).toLowerCase()}">${text}</span>`;
-}
-
-/** The ticket's timer; `timers.js` keeps it ticking. */
 export function timer(card, now, warn) {
-  const sla = slaOf(card, now, warn);
-  const running = sla.left !== null;
-  if (!running) return html`<span class="sla" data-state="${sla.state}">${slaText(sla)}</span>`;
-  return html`<span class="sla" role="timer" data-timer="${card.id}" data-state="${sla.state}">${slaText(sla)}</span>`;
+	const sla = slaOf(card, now, warn);
+	const running = sla.left !== null;
+	if (!running) return html`<span class="sla" data-state="${sla.state}">${slaText(sla)}</span>`;
+	return html`<span class="sla" role="timer" data-timer="${card.id}" data-state="${sla.state}">${slaText(sla)}</span>`;
 }
 
-/** A link to the ticket's issue, or its key alone where no address is known. */
-export function jiraLink(card) {
-  if (!card.itsm_ticket_id) return null;
-  const name = html`Jira: ${cut(card.itsm_ticket_id, 60)}`;
-  if (!linkable(card.jira_url)) return html`<span class="fact">${name}</span>`;
-  return html`<a class="fact" href="${card.jira_url}" target="_blank" rel="noopener noreferrer">${name}</a>`;
-}
+const jiraLink = ({ itsm_ticket_id: key, jira_url: url }) =>
+	key && html`<span class="fact">${away(url, html`Jira: ${cut(key, 60)}`)}</span>`;
 
-/** Where the ticket's deliveries stand; a stopped one is loud, a finished one is quiet. */
-export function deliveryDots(deliveries) {
-  const found = Object.entries(deliveries ?? {});
-  if (!found.length) return null;
-  return html`<ul class="dots" aria-label="Deliveries">${found.map(
-    ([kind, state]) =>
-      html`<li data-state="${state}">${KINDS[kind] ?? plain(kind)}<span class="hush"> ${STATES[state] ?? state}</span></li>`,
-  )}</ul>`;
+function deliveryDots(deliveries) {
+	const found = Object.entries(deliveries ?? {});
+	if (!found.length) return null;
+	return html`<ul class="dots" aria-label="Deliveries">${found.map(
+		([kind, state]) =>
+			html`<li data-state="${state}">${KINDS[kind] ?? plain(kind)}<span class="hush"> ${STATES[state] ?? state}</span></li>`,
+	)}</ul>`;
 }
 
 const fact = (name, value) =>
-  value && html`<span class="fact"><span class="hush">${name} </span><bdi>${cut(value, 80)}</bdi></span>`;
+	value && html`<span class="fact"><span class="hush">${name} </span><bdi>${cut(value, 80)}</bdi></span>`;
 
 function body(card, now, warn) {
-  const closed = card.status === "acknowledged";
-  const seen = card.seen_count > 1 ? `seen ${card.seen_count} times` : null;
-  return html`
-    <header>
-      <h3><bdi>${cut(card.pipeline || "Unknown pipeline", 200)}</bdi></h3>
-      ${badge(card.severity, card.severity)}${badge(card.priority, card.priority)}
-    </header>
-    <p class="ids"><code>${card.id}</code>${fact("Source", sourceName(card.source))}
-      ${card.category && html`<span class="fact">${plain(card.category)}</span>`}</p>
-    <p class="cause" dir="auto">${cut(card.rca_result || "The cause is still being looked for.", 300)}</p>
-    <p class="facts">${moment(card.timestamp)}${fact("Team", card.finops_team)}${fact("Owner", card.finops_owner)}
-      ${fact("Occurrences", seen)}
-      ${card.run_id && html`<span class="run" title="${cut(card.run_id, 300)}">Run <bdi>${cut(card.run_id, 80)}</bdi></span>`}</p>
-    <footer>
-      ${timer(card, now, warn)}${jiraLink(card)}
-      ${closed ? closing(card) : deliveryDots(card.deliveries)}
-      <button type="button" data-do="details" data-key="details">View Details</button>
-    </footer>
-    ${closed ? null : html`<div class="fuse" data-fuse="${card.id}"></div>`}`;
+	const closed = card.status === "acknowledged";
+	const seen = card.seen_count > 1 ? `seen ${card.seen_count} times` : null;
+	return html`
+		<header>
+			<h3><bdi>${cut(card.pipeline || "Unknown pipeline", 200)}</bdi></h3>
+			${badge(card.severity, card.severity)}${badge(card.priority, card.priority)}
+		</header>
+		<p class="ids"><code>${card.id}</code>${fact("Source", sourceName(card.source))}
+			${card.category && html`<span class="fact">${plain(card.category)}</span>`}</p>
+		<p class="cause" dir="auto">${cut(card.rca_result || "The cause is still being looked for.", 300)}</p>
+		<p class="facts">${moment(card.timestamp)}${fact("Team", card.finops_team)}${fact("Owner", card.finops_owner)}
+			${fact("Occurrences", seen)}
+			${card.run_id && html`<span class="run" title="${cut(card.run_id, 300)}">Run <bdi>${cut(card.run_id, 80)}</bdi></span>`}</p>
+		<footer>
+			${timer(card, now, warn)}${jiraLink(card)}
+			${closed ? closing(card) : deliveryDots(card.deliveries)}
+			${button("details", "View Details")}
+		</footer>
+		${closed ? null : html`<div class="fuse" data-fuse="${card.id}"></div>`}`;
 }
 
 function closing(card) {
-  const took = card.ack_seconds === null || card.ack_seconds === undefined ? "" : ` in ${duration(card.ack_seconds)}`;
-  return html`<span class="fact">Closed${took}${card.ack_user && html` by <bdi>${cut(card.ack_user, 60)}</bdi>`}</span>`;
+	const took = card.ack_seconds === null || card.ack_seconds === undefined ? "" : ` in ${duration(card.ack_seconds)}`;
+	return html`<span class="fact">Closed${took}${card.ack_user && html` by <bdi>${cut(card.ack_user, 60)}</bdi>`}</span>`;
 }
 
-/** A new article for the card. */
 export function makeCard(card, now, warn) {
-  const name = `${cut(card.pipeline || "Unknown pipeline", 200)} ${card.id}`;
-  const article = element(html`<article class="card" tabindex="-1" data-id="${card.id}" aria-label="${name}"></article>`);
-  updateCard(article, card, now, warn);
-  return article;
+	const article = element(html`<article class="card" tabindex="-1" data-id="${card.id}"></article>`);
+	updateCard(article, card, now, warn);
+	return article;
 }
 
-/** Brings an article up to date with a newer card. */
 export function updateCard(article, card, now, warn) {
-  article.dataset.severity = String(card.severity ?? "").toLowerCase();
-  article.setAttribute("aria-label", `${cut(card.pipeline || "Unknown pipeline", 200)} ${card.id}`);
-  fill(article, body(card, now, warn));
+	article.dataset.severity = String(card.severity ?? "").toLowerCase();
+	article.setAttribute("aria-label", `${cut(card.pipeline || "Unknown pipeline", 200)} ${card.id}`);
+	fill(article, body(card, now, warn));
 }

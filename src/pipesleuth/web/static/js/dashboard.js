@@ -1,4 +1,4 @@
-/** The dashboard's first lines: puts the parts together and says what each button does. */
+// The dashboard's first lines: puts the parts together and says what each button does.
 
 import { auditQuestion, TABS } from "./address.js";
 import { Api } from "./api.js";
@@ -20,102 +20,94 @@ const at = (id) => document.getElementById(id);
 const NAMES = Object.keys(TABS);
 
 function wire(page) {
-  const { view: first } = page;
-  const go = (change, how) => page.go({ ...page.view, ...change }, how);
-  const search = at("search");
-  search.value = first.q;
+	const go = (change, how) => page.go({ ...page.view, ...change }, how);
+	const search = at("search");
+	search.value = page.view.q;
 
-  page.saveFile = async (path, asked, name) => {
-    try {
-      const file = await page.api.file(path, asked, name);
-      save(file.blob, file.name);
-    } catch (error) {
-      say(error.message, true);
-    }
-  };
-  const download = () => {
-    const { tab } = page.view;
-    if (tab === "insights") return page.panel("download");
-    const asked = tab === "audit" ? auditQuestion(page.view) : question(page.view, tab);
-    return page.saveFile(`/api/export/${TABS[tab].path}`, asked, `${TABS[tab].path}.csv`);
-  };
+	page.saveFile = async (path, asked, name) => {
+		try {
+			const file = await page.api.file(path, asked, name);
+			save(file.blob, file.name);
+		} catch (error) {
+			say(error.message, true);
+		}
+	};
+	const download = () => {
+		const { tab } = page.view;
+		if (tab === "insights") return page.panel("download");
+		const asked = tab === "audit" ? auditQuestion(page.view) : question(page.view, tab);
+		return page.saveFile(`/api/export/${TABS[tab].path}`, asked, `${TABS[tab].path}.csv`);
+	};
 
-  const deeds = {
-    details: (button) => page.open(button.closest("article").dataset.id),
-    chip: ({ dataset }) => page.go(toggled(page.view, dataset.name, dataset.value)),
-    since: ({ dataset }) => go({ from: new Date(page.clock.now() - dataset.seconds * 1000).toISOString(), to: "" }),
-    wide: () => {
-      page.wide = !page.wide;
-      page.draw();
-    },
-    clear: () => {
-      search.value = "";
-      page.go(cleared(page.view));
-    },
-    csv: download,
-    again: page.reload,
-    more: () => page.board.more(),
-    top: () => scrollTo({ top: 0 }),
-    days: ({ dataset }) => go({ days: dataset.value === "7" ? "" : dataset.value }),
-    handover: () => page.panel("copyHandover"),
-    "more-audits": () => page.panel("load", { more: true }),
-    "more-inbound": () => page.panel("load", { more: true }),
-    tab: ({ dataset }) => go({ tab: dataset.tab, ticket: null }, { push: true }),
-    help: () => at("help").showModal(),
-    "close-help": () => at("help").close(),
-    notices: async () => say(await toggleNotices()),
-    logout: async () => {
-      await page.api.post("/api/logout").catch((error) => say(error.message, true));
-      toLogin("out");
-    },
-  };
+	const deeds = {
+		details: (button) => page.open(button.closest("article").dataset.id),
+		chip: ({ dataset }) => page.go(toggled(page.view, dataset.name, dataset.value)),
+		since: ({ dataset }) => go({ from: new Date(page.clock.now() - dataset.value * 1000).toISOString(), to: "" }),
+		wide: () => {
+			page.wide = !page.wide;
+			page.draw();
+		},
+		clear: () => {
+			search.value = "";
+			page.go(cleared(page.view));
+		},
+		csv: download,
+		again: page.reload,
+		more: () => page.board.more(),
+		top: () => scrollTo({ top: 0 }),
+		days: ({ dataset }) => go({ days: dataset.value === "7" ? "" : dataset.value }),
+		handover: () => page.panel("copyHandover"),
+		next: () => page.panel("load", { more: true }),
+		tab: ({ dataset }) => go({ tab: dataset.value, ticket: null }, { push: true }),
+		help: () => at("help").showModal(),
+		"close-help": () => at("help").close(),
+		notices: async () => say(await toggleNotices()),
+		logout: async () => {
+			await page.api.post("/api/logout").catch((error) => say(error.message, true));
+			toLogin("out");
+		},
+	};
 
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-do]");
-    if (!button || button.closest("#detail") || !deeds[button.dataset.do]) return;
-    button.closest("[popover]")?.hidePopover();
-    deeds[button.dataset.do](button);
-  });
-  document.addEventListener("change", ({ target }) => {
-    if (!target.dataset.change) return;
-    page.go(changed(page.view, target));
-  });
-  search.addEventListener("input", () => go({ q: search.value }, { typing: true }));
-  at("tabs").addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const tabs = [...event.currentTarget.querySelectorAll("[role=tab]")];
-    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
-    next.focus();
-    next.click();
-  });
-  addEventListener("popstate", () => {
-    if (search.value !== page.view.q) search.value = page.view.q;
-  });
-  const tab = (number) => go({ tab: NAMES[number], ticket: null }, { push: true });
-  listenToKeys({ search, shelf: () => page.board.panel.hidden ? null : page.board.shelf, open: page.open, help: deeds.help, tab });
+	document.addEventListener("click", (event) => {
+		const button = event.target.closest?.("[data-do]");
+		if (!button || button.closest("#detail") || !deeds[button.dataset.do]) return;
+		button.closest("[popover]")?.hidePopover();
+		deeds[button.dataset.do](button);
+	});
+	document.addEventListener("change", ({ target }) => target.dataset.change && page.go(changed(page.view, target)));
+	search.addEventListener("input", () => go({ q: search.value }, { typing: true }));
+	at("tabs").addEventListener("keydown", (event) => {
+		const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+		if (!step) return;
+		const tabs = [...event.currentTarget.querySelectorAll("[role=tab]")];
+		const next = tabs[(tabs.indexOf(document.activeElement) + step + 5) % 5];
+		next.focus();
+		next.click();
+	});
+	addEventListener("popstate", () => (search.value = page.view.q));
+	const tab = (number) => go({ tab: NAMES[number], ticket: null }, { push: true });
+	listenToKeys({ search, shelf: () => page.board.panel.hidden ? null : page.board.shelf, open: page.open, help: deeds.help, tab });
 }
 
 async function begin() {
-  if (!token()) return toLogin("");
-  watch(() => toLogin("out"));
-  const clock = new ServerClock();
-  const api = new Api({ token, clock, gone: () => toLogin("expired") });
-  const page = new Page(api, clock, say);
-  page.configured = (config) => drawBanners(config.banners);
-  page.board = new Board(page, at("tickets"));
-  page.detail = new Detail(page, at("detail"));
-  wire(page);
-  const live = new Live({ api, token, apply: page.apply, reload: page.reload, state: drawConnection });
-  const known = Promise.all([api.get("/api/me"), page.configure()]).then(([me]) => {
-    page.me = me;
-    drawPerson(me);
-  });
-  // Who I am does not hold up the tickets, and a server that is away is said by the lists themselves.
-  known.catch((error) => error.status === 401 || say(error.message, true));
-  await live.start();
-  await page.start();
-  startTimers({ clock, look: page.look, warn: page.warn, slept: page.reload });
+	if (!token()) return toLogin("");
+	watch(() => toLogin("out"));
+	const clock = new ServerClock();
+	const api = new Api({ token, clock, gone: () => toLogin("expired") });
+	const page = new Page(api, clock, say);
+	page.configured = (config) => drawBanners(config.banners);
+	page.board = new Board(page, at("tickets"));
+	page.detail = new Detail(page, at("detail"));
+	wire(page);
+	const live = new Live({ api, token, apply: page.apply, reload: page.reload, state: drawConnection });
+	const known = Promise.all([api.get("/api/me"), page.configure()]).then(([me]) => {
+		page.me = me;
+		drawPerson(me);
+	});
+	known.catch((error) => error.status === 401 || say(error.message, true));
+	await live.start();
+	page.start();
+	startTimers({ clock, look: page.look, warn: page.warn, slept: page.reload });
 }
 
 begin();

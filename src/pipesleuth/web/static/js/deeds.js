@@ -1,4 +1,4 @@
-/** What a person can do to a ticket: take, resolve, reopen, say whether the diagnosis is right, send a delivery again. */
+// What a person can do to a ticket: take, resolve, reopen, judge the diagnosis, send a delivery again.
 
 import { html } from "./template.js";
 import { CATEGORIES, KINDS, plain } from "./words.js";
@@ -6,43 +6,41 @@ import { CATEGORIES, KINDS, plain } from "./words.js";
 const BUTTONS = { take: "Take", close: "Resolve", reopen: "Reopen" };
 const DONE = { take: "Ticket taken", close: "Ticket resolved", reopen: "Ticket reopened" };
 
-/** The form with the ticket's allowed actions, or the reason why there are none; below it the question about the cause. */
 export function actionForms(ticket) {
-  const allowed = (ticket.actions ?? []).filter((name) => BUTTONS[name]);
-  const form = html`<form class="deeds">
-    <label>Note <input name="note" maxlength="2000" autocomplete="off" placeholder="What was found, what was done (optional)"></label>
-    ${allowed.map((name) => html`<button name="deed" value="${name}" data-key="${name}"
-      class="${name === "take" || allowed.length === 1 ? "primary" : ""}">${BUTTONS[name]}</button>`)}</form>`;
-  const reason = html`<p class="note">${ticket.read_only_reason || "This ticket is read-only here."}</p>`;
-  return html`${allowed.length ? form : reason}
-    <form class="verdict"><p><span>Is this diagnosis right?</span>
-      <button name="deed" value="right" data-key="right">Right</button>
-      <button type="button" data-do="wrong" data-key="wrong">Wrong</button></p>
-      <div data-wrong hidden>
-        <label>True cause <select name="category"><option value="">Not sure</option>
-          ${CATEGORIES.map((name) => html`<option value="${name}">${plain(name)}</option>`)}</select></label>
-        <label>What was it? <input name="why" maxlength="2000" autocomplete="off"></label>
-        <button name="deed" value="wrong">Send</button></div></form>`;
+	const allowed = (ticket.actions ?? []).filter((name) => BUTTONS[name]);
+	const form = html`<form class="deeds">
+		<label>Note <input name="note" maxlength="2000" autocomplete="off" placeholder="What was found, what was done (optional)"></label>
+		${allowed.map((name) => html`<button name="deed" value="${name}"
+			class="${name === "take" || allowed.length === 1 ? "primary" : ""}">${BUTTONS[name]}</button>`)}</form>`;
+	const reason = html`<p class="note">${ticket.read_only_reason || "This ticket is read-only here."}</p>`;
+	return html`${allowed.length ? form : reason}
+		<form class="verdict"><p><span>Is this diagnosis right?</span>
+			<button name="deed" value="right">Right</button>
+			<button type="button" data-do="wrong">Wrong</button></p>
+			<div data-wrong hidden>
+				<label>True cause <select name="category"><option value="">Not sure</option>
+					${CATEGORIES.map((name) => html`<option value="${name}">${plain(name)}</option>`)}</select></label>
+				<label>What was it? <input name="why" maxlength="2000" autocomplete="off"></label>
+				<button name="deed" value="wrong">Send</button></div></form>`;
 }
 
-/** Does it; says what happened; true when the ticket should be read again. */
 export async function act(app, id, deed, value, said = {}) {
-  const path = `/api/tickets/${encodeURIComponent(id)}`;
-  try {
-    if (deed === "retry") {
-      await app.api.post(`${path}/deliveries/${encodeURIComponent(value)}/retry`);
-      app.say(`${KINDS[value] ?? plain(value)} is tried again`);
-    } else if (deed === "right" || deed === "wrong") {
-      const wrong = deed === "wrong" ? { category: said.category || null, note: said.why || null } : {};
-      await app.api.post(`${path}/feedback`, { right: deed === "right", ...wrong });
-      app.say("Thank you, your answer is kept");
-    } else if (BUTTONS[deed]) {
-      await app.api.post(`${path}/${deed}`, said.note ? { note: said.note } : {});
-      app.say(DONE[deed]);
-    } else return false;
-  } catch (error) {
-    app.say(error.message, true);
-    return error.status === 409;
-  }
-  return true;
+	const path = `/api/tickets/${encodeURIComponent(id)}`;
+	try {
+		if (deed === "retry") {
+			await app.api.post(`${path}/deliveries/${encodeURIComponent(value)}/retry`);
+			app.say(`${KINDS[value] ?? plain(value)} is tried again`);
+		} else if (deed === "right" || deed === "wrong") {
+			const wrong = deed === "wrong" ? { category: said.category || null, note: said.why || null } : {};
+			await app.api.post(`${path}/feedback`, { right: deed === "right", ...wrong });
+			app.say("Thank you, your answer is kept");
+		} else if (BUTTONS[deed]) {
+			await app.api.post(`${path}/${deed}`, said.note ? { note: said.note } : {});
+			app.say(DONE[deed]);
+		} else return false;
+	} catch (error) {
+		app.say(error.message, true);
+		return error.status === 409;
+	}
+	return true;
 }

@@ -1,7 +1,8 @@
-/** The filter bar: chips with a pressed state, dates, order and grouping. */
+// The filter bar: chips with a pressed state, dates, order and grouping.
 
 import { choices, FILTER_NAMES, narrowed } from "./match.js";
 import { GROUPS, ORDERS, usualOrder } from "./order.js";
+import { button } from "./furniture.js";
 import { fill, flag, html } from "./template.js";
 import { cut, fromField, toField } from "./times.js";
 import { plain, PRIORITIES, SEVERITIES, sourceName, SOURCES } from "./words.js";
@@ -11,68 +12,63 @@ const LABEL = { source: sourceName, category: plain };
 const PRESETS = { "Last hour": 3600, "Last day": 86_400, "Last week": 604_800 };
 
 function chip(name, value, view) {
-  const label = cut((LABEL[name] ?? String)(value), 40);
-  return html`<button type="button" class="chip" data-do="chip" data-name="${name}" data-value="${value}"
-    data-tone="${value.toLowerCase()}" data-key="${name}-${value}"
-    aria-pressed="${view[name].includes(value)}">${label}</button>`;
+	const label = cut((LABEL[name] ?? String)(value), 40);
+	return html`<button class="chip" data-do="chip" data-name="${name}" data-value="${value}"
+		data-tone="${value.toLowerCase()}"
+		aria-pressed="${view[name].includes(value)}">${label}</button>`;
 }
 
 const row = (name, values, view) =>
-  values.length > 0 &&
-  html`<div class="chips" role="group" aria-label="${NAMES[name]}"><span class="label">${NAMES[name]}</span>
-    ${values.map((value) => chip(name, value, view))}</div>`;
+	values.length > 0 &&
+	html`<div class="chips" role="group" aria-label="${NAMES[name]}"><span class="label">${NAMES[name]}</span>
+		${values.map((value) => chip(name, value, view))}</div>`;
 
 const options = (choice, chosen, none) =>
-  html`${none && html`<option value="">${none}</option>`}${Object.entries(choice).map(
-    ([value, name]) => html`<option value="${value}" ${flag("selected", value === chosen)}>${name}</option>`,
-  )}`;
+	html`${none && html`<option value="">${none}</option>`}${Object.entries(choice).map(
+		([value, name]) => html`<option value="${value}" ${flag("selected", value === chosen)}>${name}</option>`,
+	)}`;
 
-/** Draws the bar for the view; `cards` are the tab's known ones, `wide` whether the further filters are open. */
 export function drawFilters(target, view, cards, wide) {
-  const sources = [...new Set([...Object.keys(SOURCES), ...choices(cards, "source", view.source)])];
-  const hidden = ["team", "category"].reduce((sum, name) => sum + view[name].length, view.from || view.to ? 1 : 0);
-  const dates = ["from", "to"].map(
-    (name) => html`<label>${name === "from" ? "From" : "To"}
-      <input type="datetime-local" data-change="date" name="${name}" data-key="date-${name}" value="${toField(view[name])}"></label>`,
-  );
-  const presets = Object.entries(PRESETS).map(
-    ([name, seconds]) =>
-      html`<button type="button" class="chip" data-do="since" data-seconds="${seconds}" data-key="${name}">${name}</button>`,
-  );
-  return fill(
-    target,
-    html`<div class="strip">
-      ${row("severity", SEVERITIES, view)}${row("priority", PRIORITIES, view)}${row("source", sources, view)}
-      <button type="button" class="chip" data-do="wide" data-key="wide" aria-expanded="${wide}" aria-controls="further">
-        More filters${hidden ? ` (${hidden})` : ""}</button>
-      ${narrowed(view) && html`<button type="button" class="chip clear" data-do="clear" data-key="clear">Clear filters</button>`}
-      <span class="grow"></span>
-      <label class="pick"><span class="hush">Order</span><select data-change="sort" data-key="sort">
-        ${options(ORDERS, view.sort || usualOrder(view.tab))}</select></label>
-      <label class="pick"><span class="hush">Group by</span><select data-change="group" data-key="group">
-        ${options(GROUPS, view.group, "No groups")}</select></label>
-      <button type="button" data-do="csv" data-key="csv">Download CSV</button></div>
-    <div id="further" ${flag("hidden", !wide)}>
-      ${row("team", choices(cards, "team", view.team), view)}
-      ${row("category", choices(cards, "category", view.category), view)}
-      <div class="chips dates" role="group" aria-label="Date range">${dates}${presets}</div></div>`,
-  );
+	const sources = [...new Set([...Object.keys(SOURCES), ...choices(cards, "source", view.source)])];
+	const hidden = ["team", "category"].reduce((sum, name) => sum + view[name].length, view.from || view.to ? 1 : 0);
+	const dates = ["from", "to"].map(
+		(name) => html`<label>${name === "from" ? "From" : "To"}
+			<input type="datetime-local" data-change="date" name="${name}" value="${toField(view[name])}"></label>`,
+	);
+	const presets = Object.entries(PRESETS).map(
+		([name, seconds]) => button("since", name, { look: "chip", value: seconds }),
+	);
+	return fill(
+		target,
+		html`<div class="strip">
+			${row("severity", SEVERITIES, view)}${row("priority", PRIORITIES, view)}${row("source", sources, view)}
+			<button class="chip" data-do="wide" aria-expanded="${wide}" aria-controls="further">
+				More filters${hidden ? ` (${hidden})` : ""}</button>
+			${narrowed(view) && button("clear", "Clear filters", { look: "chip clear" })}
+			<span class="grow"></span>
+			<label class="pick"><span class="hush">Order</span><select data-change="sort">
+				${options(ORDERS, view.sort || usualOrder(view.tab))}</select></label>
+			<label class="pick"><span class="hush">Group by</span><select data-change="group">
+				${options(GROUPS, view.group, "No groups")}</select></label>
+			${button("csv", "Download CSV")}</div>
+		<div id="further" ${flag("hidden", !wide)}>
+			${row("team", choices(cards, "team", view.team), view)}
+			${row("category", choices(cards, "category", view.category), view)}
+			<div class="chips dates" role="group" aria-label="Date range">${dates}${presets}</div></div>`,
+	);
 }
 
-/** The view after a chip was pressed or let go. */
 export function toggled(view, name, value) {
-  const chosen = view[name].includes(value) ? view[name].filter((one) => one !== value) : [...view[name], value];
-  return { ...view, [name]: chosen };
+	const chosen = view[name].includes(value) ? view[name].filter((one) => one !== value) : [...view[name], value];
+	return { ...view, [name]: chosen };
 }
 
-/** The view without filters and search. */
 export function cleared(view) {
-  return { ...view, q: "", from: "", to: "", ...Object.fromEntries(FILTER_NAMES.map((name) => [name, []])) };
+	return { ...view, q: "", from: "", to: "", ...Object.fromEntries(FILTER_NAMES.map((name) => [name, []])) };
 }
 
-/** The view after a select or a date was changed. */
 export function changed(view, field) {
-  if (field.dataset.change === "date") return { ...view, [field.name]: fromField(field.value) ?? "" };
-  const usual = field.dataset.change === "sort" && field.value === usualOrder(view.tab);
-  return { ...view, [field.dataset.change]: usual ? "" : field.value };
+	if (field.dataset.change === "date") return { ...view, [field.name]: fromField(field.value) ?? "" };
+	const usual = field.dataset.change === "sort" && field.value === usualOrder(view.tab);
+	return { ...view, [field.dataset.change]: usual ? "" : field.value };
 }

@@ -1,4 +1,4 @@
-/** What stands around the tabs: counts, connection state, banners, who is logged in, short messages. */
+// What stands around the tabs: counts, connection state, banners, who is logged in, short messages.
 
 import { TABS } from "./address.js";
 import { fill, html } from "./template.js";
@@ -6,62 +6,55 @@ import { moment } from "./times.js";
 import { count } from "./words.js";
 
 const STATES = {
-  connecting: "Connecting",
-  live: "Live",
-  polling: "Reconnecting, asking every 15 s",
-  offline: "Offline, showing what was known",
+	connecting: "Connecting",
+	live: "Live",
+	polling: "Reconnecting, asking every 15 s",
+	offline: "Offline, showing what was known",
 };
 
+const PANELS = { audit: "audit", insights: "insights", inbound: "inbound" };
 const at = (id) => document.getElementById(id);
 
-/** Marks the current tab, shows its panel and writes the counts into the tabs' names. */
 export function drawTabs(view, counts) {
-  for (const tab of document.querySelectorAll("[role=tab]")) {
-    const name = tab.dataset.tab;
-    const chosen = name === view.tab;
-    tab.setAttribute("aria-selected", String(chosen));
-    tab.tabIndex = chosen || (view.tab === "inbound" && name === "open") ? 0 : -1;
-    const known = counts[name];
-    const number = typeof known === "number" ? count(known) : known;
-    fill(tab, html`${TABS[name].name}${number !== null && number !== undefined && html` <span class="count">${number}</span>`}`);
-  }
-  at("place").textContent = TABS[view.tab].name;
-  const list = view.tab in { open: 1, in_progress: 1, closed: 1 };
-  at("tickets").hidden = !list;
-  if (list) at("tickets").setAttribute("aria-labelledby", `tab-${view.tab}`);
-  for (const name of ["audit", "insights", "inbound"]) at(name).hidden = view.tab !== name;
+	const tab = (name) => {
+		const [chosen, number] = [name === view.tab, counts[name] ?? null];
+		const first = chosen || (view.tab === "inbound" && name === "open");
+		return html`<button role="tab" id="tab-${name}" data-do="tab" data-value="${name}" aria-controls="${PANELS[name] ?? "tickets"}"
+			aria-selected="${chosen}" tabindex="${first ? 0 : -1}">${TABS[name].name}${number !== null && html` <span class="count">${number > 0 ? count(number) : number}</span>`}</button>`;
+	};
+	fill(at("tabs"), html`${Object.keys(TABS).slice(0, 5).map(tab)}`);
+	at("place").textContent = TABS[view.tab].name;
+	at("tickets").hidden = view.tab in PANELS;
+	at("tickets").setAttribute("aria-labelledby", `tab-${view.tab in PANELS ? "open" : view.tab}`);
+	for (const name in PANELS) at(name).hidden = view.tab !== name;
 }
 
-/** The connection's word in the live region. */
 export function drawConnection(word) {
-  const place = at("connection");
-  place.dataset.state = word;
-  fill(place, html`${STATES[word]}`);
+	const place = at("connection");
+	place.dataset.state = word;
+	fill(place, html`${STATES[word]}`);
 }
 
-/** The server's banners, each with since when. */
 export function drawBanners(banners) {
-  fill(
-    at("banners"),
-    html`${(banners ?? []).map(
-      ({ kind, text, since }) => html`<p class="banner" data-kind="${kind}">${text}${since && html` <span>since ${moment(since)}</span>`}</p>`,
-    )}`,
-  );
+	fill(
+		at("banners"),
+		html`${(banners ?? []).map(
+			({ kind, text, since }) => html`<p class="banner" data-kind="${kind}">${text}${since && html` <span>since ${moment(since)}</span>`}</p>`,
+		)}`,
+	);
 }
 
-/** Name and role in the menu. */
 export function drawPerson(me) {
-  fill(at("person"), html`<b><bdi>${me.full_name || me.email}</bdi></b><bdi>${me.full_name ? me.email : ""}</bdi><span>${me.role}</span>`);
+	fill(at("person"), html`<b><bdi>${me.full_name || me.email}</bdi></b><bdi>${me.full_name ? me.email : ""}</bdi><span>${me.role}</span>`);
 }
 
 let leaving = null;
 
-/** A short message at the foot of the page; the last one stands for five seconds. */
 export function say(text, bad = false) {
-  // A modal dialog hides the rest of the page from screen readers, so the message is spoken inside it.
-  const place = document.querySelector("dialog[open] .toast") ?? at("toast");
-  place.dataset.tone = bad ? "bad" : "";
-  fill(place, html`<span>${text}</span>`);
-  clearTimeout(leaving);
-  leaving = setTimeout(() => document.querySelectorAll(".toast").forEach((toast) => fill(toast, html``)), 5000);
+	// A modal dialog hides the rest of the page from screen readers, so the message is spoken inside it.
+	const place = document.querySelector("dialog[open] .toast") ?? at("toast");
+	place.dataset.tone = bad ? "bad" : "";
+	fill(place, html`<span>${text}</span>`);
+	clearTimeout(leaving);
+	leaving = setTimeout(() => document.querySelectorAll(".toast").forEach((toast) => fill(toast, html``)), 5000);
 }

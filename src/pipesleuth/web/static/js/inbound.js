@@ -1,98 +1,96 @@
-/** "Why is there no ticket?": every webhook of late with its answer and reason, and a box to ask what Pipesleuth would say. */
+// Why there is no ticket: every webhook of late with its answer; and a box to ask what Pipesleuth would say.
 
-import { badge } from "./card.js";
+import { badge, button, facts, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, html } from "./template.js";
 import { cut, moment, size } from "./times.js";
-import { plain, sourceName } from "./words.js";
+import { plain } from "./words.js";
 
+const HEADS = ["Time", "Door", "Outcome", "Reason", "Ticket", "Size", "Digest"];
 const GOOD = /^(success|created|ok)/;
 
 export class Inbound {
-  #app;
-  #panel;
-  #rows = [];
-  #cursor = null;
-  #error = null;
-  #loaded = false;
+	#app;
+	#panel;
+	#rows = [];
+	#cursor = null;
+	#error = null;
+	#loaded = false;
 
-  /** app: api, me. */
-  constructor(app, panel) {
-    [this.#app, this.#panel] = [app, panel];
-    panel.addEventListener("submit", (event) => this.#ask(event));
-  }
+	constructor(app, panel) {
+		[this.#app, this.#panel] = [app, panel];
+		panel.addEventListener("submit", (event) => this.#ask(event));
+	}
 
-  async load({ more = false } = {}) {
-    this.draw();
-    if (this.#app.me?.role !== "admin") return;
-    try {
-      const answer = await this.#app.api.get("/api/inbound", { limit: 100, ...(more && { cursor: this.#cursor }) });
-      this.#rows = more ? [...this.#rows, ...answer.inbound] : answer.inbound;
-      [this.#cursor, this.#loaded, this.#error] = [answer.next_cursor ?? null, true, null];
-    } catch (error) {
-      this.#error = error;
-    }
-    this.draw();
-  }
+	async load({ more = false } = {}) {
+		this.draw();
+		if (this.#app.me?.role !== "admin") return;
+		try {
+			const answer = await this.#app.api.get("/api/inbound", { limit: 100, ...(more && { cursor: this.#cursor }) });
+			this.#rows = more ? [...this.#rows, ...answer.inbound] : answer.inbound;
+			[this.#cursor, this.#loaded, this.#error] = [answer.next_cursor ?? null, true, null];
+		} catch (error) {
+			this.#error = error;
+		}
+		this.draw();
+	}
 
-  draw() {
-    if (!this.#panel.querySelector(".ask"))
-      fill(
-        this.#panel,
-        html`<form class="ask"><h3><label for="pasted">What would Pipesleuth say?</label></h3>
-          <p class="quiet">Paste an error message or a webhook's body. Nothing is stored.</p>
-          <textarea id="pasted" name="text" rows="5" maxlength="200000" required></textarea>
-          <p><button class="primary">Diagnose</button></p><div class="answer" aria-live="polite"></div></form>
-          <div class="webhooks"></div>`,
-      );
-    fill(this.#panel.querySelector(".webhooks"), this.#webhooks());
-  }
+	draw() {
+		if (!this.#panel.querySelector(".ask"))
+			fill(
+				this.#panel,
+				html`<form class="ask"><h3><label for="pasted">What would Pipesleuth say?</label></h3>
+					<p class="quiet">Paste an error message or a webhook's body. Nothing is stored.</p>
+					<textarea id="pasted" name="text" rows="5" maxlength="200000" required></textarea>
+					<p><button class="primary">Diagnose</button></p><div class="answer" aria-live="polite"></div></form>
+					<div class="webhooks"></div>`,
+			);
+		fill(this.#panel.querySelector(".webhooks"), this.#webhooks());
+	}
 
-  #webhooks() {
-    const head = html`<h3>Why is there no ticket?</h3><p class="quiet">Every webhook of late, with the answer it was given.</p>`;
-    if (this.#app.me?.role !== "admin") return html`<h3>Why is there no ticket?</h3><p class="quiet">Administrators see every webhook of late here.</p>`;
-    if (this.#error)
-      return html`${head}<div class="state bad"><p>${this.#error.message}</p><button type="button" data-do="again">Try again</button></div>`;
-    if (!this.#rows.length)
-      return html`${head}<div class="state"><p>${this.#loaded ? "No webhook came in yet. Check the sender's address and key." : "Loading"}</p></div>`;
-    const heads = ["Time", "Door", "Outcome", "Reason", "Ticket", "Size", "Digest"];
-    return html`${head}<div class="scroll" tabindex="0" role="region" aria-label="Webhooks"><table>
-      <thead><tr>${heads.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${this.#rows.map(row)}</tbody></table></div>
-      ${this.#cursor && html`<p class="tail"><button type="button" data-do="more-inbound" data-key="more">Show more</button></p>`}`;
-  }
+	#webhooks() {
+		const admin = this.#app.me?.role === "admin";
+		const said = admin ? "Every webhook of late, with the answer it was given." : "Administrators see every webhook of late here.";
+		return html`<h3>Why is there no ticket?</h3><p class="quiet">${said}</p>${admin && this.#list()}`;
+	}
 
-  async #ask(event) {
-    event.preventDefault();
-    const answer = this.#panel.querySelector(".answer");
-    fill(answer, html`<p class="quiet">Thinking</p>`);
-    try {
-      const { diagnosis } = await this.#app.api.post("/api/triage", { text: event.target.elements.text.value });
-      fill(answer, verdict(diagnosis));
-    } catch (error) {
-      fill(answer, html`<p class="why">${error.message}</p>`);
-    }
-  }
+	#list() {
+		if (this.#error) return trouble("The webhooks could not be loaded", this.#error);
+		if (!this.#loaded) return html`<div class="ghost"></div>`;
+		if (!this.#rows.length) return words("Nothing came in yet", "Check the sender's address and key.");
+		return html`${table("Webhooks", HEADS, this.#rows.map(row))}
+			${this.#cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`;
+	}
+
+	async #ask(event) {
+		event.preventDefault();
+		const answer = this.#panel.querySelector(".answer");
+		fill(answer, html`<p class="quiet">Thinking</p>`);
+		try {
+			const { diagnosis } = await this.#app.api.post("/api/triage", { text: event.target.elements.text.value });
+			fill(answer, verdict(diagnosis));
+		} catch (error) {
+			fill(answer, html`<p class="why">${error.message}</p>`);
+		}
+	}
 }
 
 function row(line) {
-  const tone = GOOD.test(line.outcome) ? "done" : /ignored|duplicate/.test(line.outcome) ? "quiet" : "bad";
-  const ticket = line.ticket_id && html`<a href="${`#/tickets/${encodeURIComponent(line.ticket_id)}`}">${line.ticket_id}</a>`;
-  return html`<tr><td>${moment(line.time)}</td><td><code>${cut(line.door, 60)}</code></td><td>${badge(tone, cut(line.outcome, 40))}</td>
-    <td class="long" dir="auto">${cut(line.reason, 300)}</td><td class="id">${ticket}</td>
-    <td class="number">${size(line.size)}</td><td><code>${cut(line.digest, 12)}</code></td></tr>`;
+	const tone = GOOD.test(line.outcome) ? "done" : /ignored|duplicate/.test(line.outcome) ? "quiet" : "bad";
+	return html`<tr><td>${moment(line.time)}</td><td><code>${cut(line.door, 60)}</code></td><td>${badge(tone, cut(line.outcome, 40))}</td>
+		<td class="long" dir="auto">${cut(line.reason, 300)}</td><td class="id">${line.ticket_id && toTicket(line.ticket_id)}</td>
+		<td class="number">${size(line.size)}</td><td><code>${cut(line.digest, 12)}</code></td></tr>`;
 }
 
 function verdict(found) {
-  const facts = [
-    ["Error type", found.error_type],
-    ["Category", plain(found.category)],
-    ["Affected entity", found.affected_entity],
-    ["Confidence", found.confidence],
-    ["Owner", found.owner && plain(found.owner)],
-    ["A re-run may help", found.retryable ? "yes" : "no"],
-    ["Source", found.source && sourceName(found.source)],
-  ].filter(([, value]) => value);
-  return html`<div class="verdict-box"><p class="row">${badge(found.severity, found.severity)}${badge(found.priority, found.priority)}</p>
-    <p class="text" dir="auto">${found.root_cause}</p>
-    <ol>${(found.recommendations ?? []).map((step) => html`<li dir="auto">${step}</li>`)}</ol>
-    <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd dir="auto">${value}</dd></div>`)}</dl></div>`;
+	return html`<div class="verdict-box"><p class="row">${badge(found.severity, found.severity)}${badge(found.priority, found.priority)}</p>
+		<p class="text" dir="auto">${found.root_cause}</p>
+		<ol>${(found.recommendations ?? []).map((step) => html`<li dir="auto">${step}</li>`)}</ol>
+		${facts([
+			["Error type", found.error_type],
+			["Category", plain(found.category)],
+			["Affected entity", found.affected_entity],
+			["Confidence", found.confidence],
+			["Owner", plain(found.owner)],
+			["A re-run may help", found.retryable ? "yes" : "no"],
+		])}</div>`;
 }

@@ -1,4 +1,4 @@
-/** Whether a card we already hold belongs into the view; the server decides for all others. */
+// Whether a card we already hold belongs into the view; the server decides for all others.
 
 const SEARCHED = ["id", "pipeline", "rca_result", "itsm_ticket_id", "run_id", "error_type", "finops_team", "affected_entity"];
 const FILTERS = { severity: "severity", priority: "priority", source: "source", team: "finops_team", category: "category" };
@@ -6,35 +6,30 @@ export const FILTER_NAMES = Object.keys(FILTERS);
 const haystacks = new WeakMap();
 
 function haystack(card) {
-  let text = haystacks.get(card);
-  if (text === undefined) {
-    text = SEARCHED.map((field) => card[field] ?? "").join("\n").toLowerCase();
-    haystacks.set(card, text);
-  }
-  return text;
+	let text = haystacks.get(card);
+	if (text === undefined) {
+		text = SEARCHED.map((field) => card[field] ?? "").join("\n").toLowerCase();
+		haystacks.set(card, text);
+	}
+	return text;
 }
 
-/** Whether any filter, date or search is set. */
-export function narrowed(view) {
-  return Boolean(view.q || view.from || view.to || FILTER_NAMES.some((name) => view[name].length));
-}
+export const narrowed = (view) => Boolean(view.q || view.from || view.to || FILTER_NAMES.some((name) => view[name].length));
 
-/** Chips and dates only. */
 export function passes(card, view) {
-  for (const [name, field] of Object.entries(FILTERS))
-    if (view[name].length && !view[name].includes(card[field] ?? "")) return false;
-  return !(view.from && card.timestamp < view.from) && !(view.to && card.timestamp > view.to);
+	for (const [name, field] of Object.entries(FILTERS))
+		if (view[name].length && !view[name].includes(card[field] ?? "")) return false;
+	return !(view.from && card.timestamp < view.from) && !(view.to && card.timestamp > view.to);
 }
 
-/** Chips, dates and the search box. */
 export function matches(card, view) {
-  const wanted = view.q.trim().toLowerCase();
-  return passes(card, view) && (!wanted || haystack(card).includes(wanted));
+	const wanted = view.q.trim().toLowerCase();
+	return passes(card, view) && (!wanted || haystack(card).includes(wanted));
 }
 
-/** The values of a filter found among the cards, with those already chosen, in reading order. */
+// The values of a filter found among the cards, with those already chosen, in reading order.
 export function choices(cards, name, chosen) {
-  const found = new Set(chosen);
-  for (const card of cards) if (card[FILTERS[name]]) found.add(card[FILTERS[name]]);
-  return [...found].sort((a, b) => a.localeCompare(b));
+	const found = new Set(chosen);
+	for (const card of cards) if (card[FILTERS[name]]) found.add(card[FILTERS[name]]);
+	return [...found].sort((a, b) => a.localeCompare(b));
 }

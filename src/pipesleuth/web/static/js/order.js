@@ -1,11 +1,11 @@
-/** In which order tickets stand, and how they are grouped; the same words as the API's `sort`. */
+// In which order tickets stand, and how they are grouped; the same words as the API's `sort`.
 
 export const ORDERS = {
-  urgency: "Most urgent first",
-  newest: "Newest first",
-  oldest: "Oldest first",
-  pipeline: "By pipeline",
-  severity: "By severity",
+	urgency: "Most urgent first",
+	newest: "Newest first",
+	oldest: "Oldest first",
+	pipeline: "By pipeline",
+	severity: "By severity",
 };
 export const GROUPS = { pipeline: "Pipeline", team: "Team", category: "Category", cause: "Error type" };
 const SEVERITY = { Critical: 0, High: 1, Medium: 2, Low: 3 };
@@ -17,35 +17,31 @@ const rank = (card) => SEVERITY[card.severity] ?? 4;
 const due = (card) => card.sla_due_at || "9999";
 const late = (card, now) => (card.sla_status === "Breached" || due(card) <= now ? 0 : 1);
 
-/** The order that stands when none is chosen. */
-export function usualOrder(tab) {
-  return tab === "closed" ? "newest" : "urgency";
-}
+export const usualOrder = (tab) => tab === "closed" ? "newest" : "urgency";
 
-/** A comparison of two cards; `now` is the server's time as ISO text. */
+// A comparison of two cards; `now` is the server's time as ISO text.
 export function comparison(order, now) {
-  const last = (a, b) => text(a.id, b.id);
-  const newest = (a, b) => text(b.timestamp ?? "", a.timestamp ?? "") || last(a, b);
-  const urgency = (a, b) =>
-    late(a, now) - late(b, now) || text(due(a), due(b)) || text(a.priority ?? "P9", b.priority ?? "P9") || last(a, b);
-  return {
-    urgency,
-    newest,
-    oldest: (a, b) => text(a.timestamp ?? "", b.timestamp ?? "") || last(a, b),
-    pipeline: (a, b) => text((a.pipeline ?? "").toLowerCase(), (b.pipeline ?? "").toLowerCase()) || newest(a, b),
-    severity: (a, b) => rank(a) - rank(b) || urgency(a, b),
-  }[order] ?? urgency;
+	const last = (a, b) => text(a.id, b.id);
+	const newest = (a, b) => text(b.timestamp ?? "", a.timestamp ?? "") || last(a, b);
+	const urgency = (a, b) =>
+		late(a, now) - late(b, now) || text(due(a), due(b)) || text(a.priority ?? "P9", b.priority ?? "P9") || last(a, b);
+	return {
+		urgency,
+		newest,
+		oldest: (a, b) => text(a.timestamp ?? "", b.timestamp ?? "") || last(a, b),
+		pipeline: (a, b) => text((a.pipeline ?? "").toLowerCase(), (b.pipeline ?? "").toLowerCase()) || newest(a, b),
+		severity: (a, b) => rank(a) - rank(b) || urgency(a, b),
+	}[order] ?? urgency;
 }
 
-/** The cards as named groups, each in the order given; one nameless group when nothing is chosen. */
 export function grouped(cards, by) {
-  const field = GROUP_FIELD[by];
-  if (!field) return [{ name: null, cards }];
-  const groups = new Map();
-  for (const card of cards) {
-    const name = card[field] || "None";
-    if (!groups.has(name)) groups.set(name, { name, cards: [] });
-    groups.get(name).cards.push(card);
-  }
-  return [...groups.values()];
+	const field = GROUP_FIELD[by];
+	if (!field) return [{ name: null, cards }];
+	const groups = new Map();
+	for (const card of cards) {
+		const name = card[field] || "None";
+		if (!groups.has(name)) groups.set(name, { name, cards: [] });
+		groups.get(name).cards.push(card);
+	}
+	return [...groups.values()];
 }

@@ -1,4 +1,4 @@
-/** The page's one state: which view is shown, what is loaded for it, and what an event changes. */
+// The page's one state: which view is shown, what is loaded for it, and what an event changes.
 
 import { readView, TABS, writeView } from "./address.js";
 import { drawTabs } from "./frame.js";
@@ -7,159 +7,149 @@ import { tell, title } from "./notify.js";
 import { LISTS, Tickets } from "./tickets.js";
 
 const TYPING = 180;
-const COUNTING = 3000;
+const COUNTING = 2000;
 const LAZY = { audit: ["./audit.js", "Audit"], insights: ["./insights.js", "Insights"], inbound: ["./inbound.js", "Inbound"] };
 
 export class Page {
-  tickets = new Tickets();
-  me = null;
-  config = {};
-  summary = null;
-  wide = false;
-  #urgent = 0;
-  #arrived = 0;
-  #planned = false;
-  #typing = null;
-  #counted = null;
-  #panels = {};
+	tickets = new Tickets();
+	me = null;
+	config = {};
+	summary = null;
+	wide = false;
+	#urgent = 0;
+	#arrived = [];
+	#planned = false;
+	#typing = null;
+	#counting = null;
+	#counted = 0;
+	#panels = {};
 
-  /** `api`, `clock` and `say` are the house's; board and detail are set before `start`. */
-  constructor(api, clock, say) {
-    Object.assign(this, { api, clock, say, view: readView(location.search, location.hash) });
-    this.lists = new Lists(api, this.tickets, () => this.draw());
-    addEventListener("popstate", () => this.#turn(readView(location.search, location.hash)));
-  }
+	constructor(api, clock, say) {
+		Object.assign(this, { api, clock, say, view: readView(location.search, location.hash) });
+		this.lists = new Lists(api, this.tickets, () => this.draw());
+		addEventListener("popstate", () => this.#turn(readView(location.search, location.hash)));
+	}
 
-  warn = () => ({ seconds: this.config.sla_warn_seconds, share: this.config.sla_warn_share });
-  look = (id) => this.tickets.cards.get(id) ?? (this.detail.ticket?.id === id ? this.detail.ticket : null);
-  open = (id) => this.go({ ...this.view, ticket: id }, { push: !this.view.ticket });
+	warn = () => ({ seconds: this.config.sla_warn_seconds, share: this.config.sla_warn_share });
+	look = (id) => this.tickets.cards.get(id) ?? (this.detail.ticket?.id === id ? this.detail.ticket : null);
+	open = (id) => this.go({ ...this.view, ticket: id }, { push: !this.view.ticket });
 
-  /** The dialog was closed: back to the view it was opened from. */
-  close = () => {
-    const id = this.view.ticket;
-    if (history.state?.opened) history.back();
-    else this.go({ ...this.view, ticket: null });
-    if (document.activeElement === document.body) this.board.shelf?.article(id)?.focus({ preventScroll: true });
-  };
+	close = () => {
+		const id = this.view.ticket;
+		if (history.state?.opened) history.back();
+		else this.go({ ...this.view, ticket: null });
+		if (document.activeElement === document.body) this.board.shelf?.article(id)?.focus({ preventScroll: true });
+	};
 
-  /** Shows another view; `push` makes a step that Back undoes, `typing` waits for the next letter before asking. */
-  go(view, { push = false, typing = false } = {}) {
-    const opened = push && view.ticket !== null ? { opened: true } : push ? null : history.state;
-    history[push ? "pushState" : "replaceState"](opened, "", writeView(view));
-    this.#turn(view, typing);
-  }
+	// Shows another view; `push` is a step that Back undoes, `typing` waits for the next letter.
+	go(view, { push = false, typing = false } = {}) {
+		const opened = push && view.ticket !== null ? { opened: true } : push ? null : history.state;
+		history[push ? "pushState" : "replaceState"](opened, "", writeView(view));
+		this.#turn(view, typing);
+	}
 
-  #turn(view, typing = false) {
-    const before = this.view;
-    this.view = view;
-    this.detail.show(view.ticket);
-    const place = (one) => writeView({ ...one, ticket: null });
-    if (before !== view && place(before) === place(view)) return;
-    if (view.tab !== before.tab) scrollTo({ top: 0, behavior: "instant" });
-    clearTimeout(this.#typing);
-    this.#typing = setTimeout(() => this.#ask(), typing ? TYPING : 0);
-    if (LISTS.includes(view.tab)) this.#narrow(before);
-    this.draw();
-  }
+	#turn(view, typing = false) {
+		const before = this.view;
+		this.view = view;
+		this.detail.show(view.ticket);
+		const place = (one) => writeView({ ...one, ticket: null });
+		if (before !== view && place(before) === place(view)) return;
+		if (view.tab !== before.tab) scrollTo({ top: 0, behavior: "instant" });
+		clearTimeout(this.#typing);
+		this.#typing = setTimeout(() => this.#ask(), typing ? TYPING : 0);
+		if (LISTS.includes(view.tab)) this.#narrow(before);
+		this.draw();
+	}
 
-  /** What we hold answers at once when the question became another one. */
-  #narrow(before) {
-    const { tab } = this.view;
-    const asked = (view) => question(view, tab).toString();
-    if (asked(this.view) !== asked(before)) this.tickets.narrow(tab, this.view);
-  }
+	#narrow(before) {
+		const { tab } = this.view;
+		const asked = (view) => question(view, tab).toString();
+		if (asked(this.view) !== asked(before)) this.tickets.narrow(tab, this.view);
+	}
 
-  #ask() {
-    const { tab } = this.view;
-    if (!LISTS.includes(tab)) return void this.#panel(tab).then((panel) => panel.load());
-    if (this.tickets.lists[tab].key !== question(this.view, tab).toString()) this.lists.first(tab, this.view);
-    this.count(0);
-  }
+	#ask() {
+		const { tab } = this.view;
+		if (!LISTS.includes(tab)) return void this.#panel(tab).then((panel) => panel.load());
+		if (this.tickets.lists[tab].key !== question(this.view, tab).toString()) this.lists.first(tab, this.view);
+		this.count(0);
+	}
 
-  /** The first look at everything. */
-  async start() {
-    this.#turn(this.view);
-  }
+	start() {
+		this.#turn(this.view);
+	}
 
-  /** Reads again what is shown: after a resync, an error, or when asked to. */
-  reload = async () => {
-    const { tab } = this.view;
-    for (const other of LISTS) if (other !== tab) this.tickets.lists[other].key = null;
-    this.count(0);
-    if (LISTS.includes(tab)) await this.lists.first(tab, this.view, { again: true });
-    else await (await this.#panel(tab)).load();
-  };
+	// Reads again what is shown: after a resync, an error, or when asked to.
+	reload = async () => {
+		const { tab } = this.view;
+		for (const other of LISTS) if (other !== tab) this.tickets.lists[other].key = null;
+		this.count(0);
+		if (LISTS.includes(tab)) await this.lists.first(tab, this.view, { again: true });
+		else await (await this.#panel(tab)).load();
+	};
 
-  /** The panel of a tab that is only loaded when visited. */
-  async #panel(tab) {
-    const [file, name] = LAZY[tab];
-    this.#panels[tab] ??= new (await import(file))[name](this, document.getElementById(tab));
-    return this.#panels[tab];
-  }
+	async #panel(tab) {
+		const [file, name] = LAZY[tab];
+		this.#panels[tab] ??= new (await import(file))[name](this, document.getElementById(tab));
+		return this.#panels[tab];
+	}
 
-  /** More of what the tab shows, or another deed of its panel. */
-  async panel(deed, argument) {
-    return (await this.#panel(this.view.tab))[deed](argument);
-  }
+	async panel(deed, argument) {
+		return (await this.#panel(this.view.tab))[deed](argument);
+	}
 
-  /** Events of the feed, all that came in one frame. */
-  apply = (events) => {
-    const now = this.clock.now();
-    for (const event of events) {
-      if (event.event === "banner") this.configure();
-      const before = event.card && this.tickets.cards.get(event.card.id);
-      const card = this.tickets.apply(event, this.view, now);
-      if (!card) continue;
-      this.detail.stale(card);
-      if (event.event === "new_ticket") this.#arrived += 1;
-      const raised = event.event === "new_ticket" || (before && before.priority !== "P1");
-      if (card.priority === "P1" && card.status === "open" && raised) tell(card, this.open);
-    }
-    this.draw();
-    if (events.some((event) => event.card)) this.count(COUNTING);
-  };
+	apply = (events) => {
+		const now = this.clock.now();
+		for (const event of events) {
+			if (event.event === "banner") this.configure();
+			const before = event.card && this.tickets.cards.get(event.card.id);
+			const card = this.tickets.apply(event, this.view, now);
+			if (!card) continue;
+			this.detail.stale(card);
+			if (event.event === "new_ticket") this.#arrived.push(card.id);
+			const raised = event.event === "new_ticket" || (before && before.priority !== "P1");
+			if (card.priority === "P1" && card.status === "open" && raised) tell(card, this.open);
+		}
+		this.draw();
+		if (events.some((event) => event.card)) this.count(COUNTING);
+	};
 
-  /** Numbers from the server, soon; many wishes are one question. */
-  count(wait) {
-    if (this.#counted && wait) return;
-    clearTimeout(this.#counted);
-    this.#counted = setTimeout(() => this.#count(), wait);
-  }
+	count(pause) {
+		clearTimeout(this.#counting);
+		this.#counting = setTimeout(() => this.#count(), pause && Math.max(0, this.#counted + pause - performance.now()));
+	}
 
-  async #count() {
-    try {
-      const urgent = { priority: "P1", limit: 1 };
-      const [summary, p1] = await Promise.all([this.lists.counts(this.view), this.api.get("/api/open-tickets", urgent)]);
-      [this.summary, this.#urgent] = [summary, p1.total ?? 0];
-      if (this.view.tab === "audit") await this.panel("load");
-    } catch (error) {
-      if (error.status === 401) return;
-      // The numbers beside the tabs may be old for a while; the lists themselves say when the server is away.
-      console.info("counts not read", error.message);
-    } finally {
-      this.#counted = null;
-    }
-    this.draw();
-  }
+	async #count() {
+		try {
+			this.#counted = performance.now();
+			const urgent = { priority: "P1", limit: 1 };
+			const [summary, p1] = await Promise.all([this.lists.counts(this.view), this.api.get("/api/open-tickets", urgent)]);
+			[this.summary, this.#urgent] = [summary, p1.total ?? 0];
+			if (this.view.tab === "audit") await this.panel("load");
+		} catch (error) {
+			if (error.status === 401) return;
+			// These numbers may be old for a while; the lists themselves say when the server is away.
+			console.info("counts not read", error.message);
+		}
+		this.draw();
+	}
 
-  configure = async () => {
-    this.config = await this.api.get("/api/config");
-    this.configured?.(this.config);
-  };
+	configure = async () => {
+		this.config = await this.api.get("/api/config");
+		this.configured?.(this.config);
+	};
 
-  /** Draws in the next frame, however often it is asked for. */
-  draw() {
-    if (this.#planned) return;
-    this.#planned = true;
-    const work = () => {
-      this.#planned = false;
-      drawTabs(this.view, this.tickets.counts);
-      title(this.#urgent, TABS[this.view.tab].name);
-      if (LISTS.includes(this.view.tab)) this.board.draw(this.wide, this.#arrived);
-      else this.#panels[this.view.tab]?.draw();
-      this.#arrived = 0;
-    };
-    if (document.hidden) setTimeout(work, 0);
-    else requestAnimationFrame(work);
-  }
+	draw() {
+		if (this.#planned) return;
+		this.#planned = true;
+		const work = () => {
+			this.#planned = false;
+			drawTabs(this.view, this.tickets.counts);
+			title(this.#urgent, TABS[this.view.tab].name);
+			if (LISTS.includes(this.view.tab)) this.board.draw(this.wide, this.#arrived);
+			else this.#panels[this.view.tab]?.draw();
+			this.#arrived = [];
+		};
+		if (document.hidden) setTimeout(work, 0);
+		else requestAnimationFrame(work);
+	}
 }

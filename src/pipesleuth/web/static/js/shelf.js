@@ -1,147 +1,142 @@
-/** The cards on the page: up to 200 stand whole, of longer lists only the blocks near the window are in the document. */
+// The cards: up to 200 stand whole, of longer lists only the blocks near the window are in the document.
 
 import { element, html } from "./template.js";
 
-const BLOCK = 48; // divides by 1, 2, 3, 4 and 6 columns, so that no block ends ragged
+const BLOCK = 24; // divides by 1, 2, 3, 4 and 6 columns, so that no block ends ragged
 const WHOLE = 200;
-const NEAR = "1200px";
+const NEAR = "1000px";
 
 export class Shelf {
-  #root;
-  #make;
-  #update;
-  #blocks = [];
-  #made = new Map(); // ticket id → {article, card}; only what is in the document
-  #watch;
-  #height = 190;
-  #whole = true;
+	#root;
+	#make;
+	#update;
+	#blocks = [];
+	#made = new Map(); // ticket id → {article, card}; only what is in the document
+	#watch;
+	#height = 190;
+	#whole = true;
 
-  /** `make(card)` gives an article, `update(article, card)` brings one up to date. */
-  constructor(root, make, update) {
-    [this.#root, this.#make, this.#update] = [root, make, update];
-    this.#watch = new IntersectionObserver((entries) => this.#moved(entries), { rootMargin: `${NEAR} 0px` });
-  }
+	constructor(root, make, update) {
+		[this.#root, this.#make, this.#update] = [root, make, update];
+		this.#watch = new IntersectionObserver((entries) => this.#moved(entries), { rootMargin: `${NEAR} 0px` });
+	}
 
-  /** Shows named groups of cards; what is being read stays where it is. Returns how far the page had to be moved. */
-  show(groups) {
-    this.#whole = groups.reduce((sum, group) => sum + group.cards.length, 0) <= WHOLE;
-    const wanted = groups.flatMap((group) => {
-      const blocks = [];
-      for (let at = 0; at < group.cards.length; at += BLOCK)
-        blocks.push({ group: at ? null : group, cards: group.cards.slice(at, at + BLOCK) });
-      return blocks;
-    });
-    return this.#still(() => {
-      while (this.#blocks.length > wanted.length) this.#drop(this.#blocks.pop());
-      wanted.forEach((want, n) => this.#put(n, want));
-      for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
-    });
-  }
+	// Shows named groups of cards; what is being read stays where it is.
+	show(groups) {
+		this.#whole = groups.reduce((sum, group) => sum + group.cards.length, 0) <= WHOLE;
+		const wanted = groups.flatMap((group) => {
+			const blocks = [];
+			for (let at = 0; at < group.cards.length; at += BLOCK)
+				blocks.push({ group: at ? null : group, cards: group.cards.slice(at, at + BLOCK) });
+			return blocks;
+		});
+		this.#still(() => {
+			while (this.#blocks.length > wanted.length) this.#drop(this.#blocks.pop());
+			wanted.forEach((want, n) => this.#put(n, want));
+			for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
+		});
+	}
 
-  /** The ids in the order shown. */
-  ids() {
-    return this.#blocks.flatMap((block) => block.cards.map((card) => card.id));
-  }
+	ids() {
+		return this.#blocks.flatMap((block) => block.cards.map((card) => card.id));
+	}
 
-  /** The ticket's article, put into the document if it was not; null when it is not on the shelf. */
-  article(id) {
-    const block = this.#blocks.find((one) => one.cards.some((card) => card.id === id));
-    if (block && !block.near) this.#draw(block);
-    return this.#made.get(id)?.article ?? null;
-  }
+	article(id) {
+		const block = this.#blocks.find((one) => one.cards.some((card) => card.id === id));
+		if (block && !block.near) this.#draw(block);
+		return this.#made.get(id)?.article ?? null;
+	}
 
-  #put(n, { group, cards }) {
-    const block = (this.#blocks[n] ??= this.#newBlock());
-    block.cards = cards;
-    block.head.hidden = !group?.name;
-    block.head.textContent = group?.name ? `${group.name} · ${group.cards.length}` : "";
-    if (this.#whole || block.near || n === 0) this.#draw(block);
-    else this.#empty(block);
-  }
+	#put(n, { group, cards }) {
+		const block = (this.#blocks[n] ??= this.#newBlock());
+		block.cards = cards;
+		block.head.hidden = !group?.name;
+		block.head.textContent = group?.name ? `${group.name} · ${group.cards.length}` : "";
+		if (this.#whole || block.near || n === 0) this.#draw(block);
+		else this.#empty(block);
+	}
 
-  #newBlock() {
-    const root = element(html`<div class="block"><h3 class="group" dir="auto"></h3><div class="cards"></div></div>`);
-    const block = { root, head: root.firstElementChild, grid: root.lastElementChild, cards: [], near: false };
-    root.block = block;
-    this.#root.append(root);
-    this.#watch.observe(root);
-    return block;
-  }
+	#newBlock() {
+		const root = element(html`<div class="block"><h3 class="group" dir="auto"></h3><div class="cards"></div></div>`);
+		const block = { root, head: root.firstElementChild, grid: root.lastElementChild, cards: [], near: false };
+		root.block = block;
+		this.#root.append(root);
+		this.#watch.observe(root);
+		return block;
+	}
 
-  #drop(block) {
-    this.#watch.unobserve(block.root);
-    block.root.remove();
-  }
+	#drop(block) {
+		this.#watch.unobserve(block.root);
+		block.root.remove();
+	}
 
-  #draw(block) {
-    const articles = block.cards.map((card) => this.#article(card));
-    const keep = new Set(articles);
-    for (const child of [...block.grid.children]) if (!keep.has(child)) child.remove();
-    let next = block.grid.firstElementChild;
-    for (const article of articles) {
-      if (article === next) next = next.nextElementSibling;
-      else block.grid.insertBefore(article, next);
-    }
-    block.grid.style.minHeight = "";
-  }
+	#draw(block) {
+		const articles = block.cards.map((card) => this.#article(card));
+		const keep = new Set(articles);
+		for (const child of [...block.grid.children]) if (!keep.has(child)) child.remove();
+		let next = block.grid.firstElementChild;
+		for (const article of articles) {
+			if (article === next) next = next.nextElementSibling;
+			else block.grid.insertBefore(article, next);
+		}
+		block.grid.style.minHeight = "";
+	}
 
-  #article(card) {
-    const made = this.#made.get(card.id);
-    if (!made) {
-      const article = this.#make(card);
-      this.#made.set(card.id, { article, card });
-      return article;
-    }
-    if (made.card !== card) {
-      made.card = card;
-      this.#update(made.article, card);
-    }
-    return made.article;
-  }
+	#article(card) {
+		const made = this.#made.get(card.id);
+		if (!made) {
+			const article = this.#make(card);
+			this.#made.set(card.id, { article, card });
+			return article;
+		}
+		if (made.card !== card) {
+			made.card = card;
+			this.#update(made.article, card);
+		}
+		return made.article;
+	}
 
-  /** Takes the block's cards out of the document, but leaves the room they need. */
-  #empty(block) {
-    const columns = getComputedStyle(block.grid).gridTemplateColumns.split(" ").length || 1;
-    block.grid.replaceChildren();
-    block.grid.style.minHeight = `${Math.ceil(block.cards.length / columns) * this.#height}px`;
-  }
+	// Takes the block's cards out of the document, but leaves the room they need.
+	#empty(block) {
+		const columns = getComputedStyle(block.grid).gridTemplateColumns.split(" ").length || 1;
+		block.grid.replaceChildren();
+		block.grid.style.minHeight = `${Math.ceil(block.cards.length / columns) * this.#height}px`;
+	}
 
-  #moved(entries) {
-    this.#still(() => {
-      for (const { target, isIntersecting } of entries) {
-        const block = target.block;
-        if (block.near === isIntersecting) continue;
-        const article = block.grid.firstElementChild;
-        if (article) this.#height = article.offsetHeight + 10;
-        block.near = isIntersecting;
-        if (this.#whole) continue;
-        if (isIntersecting) this.#draw(block);
-        else if (!block.grid.contains(document.activeElement)) this.#empty(block);
-      }
-      for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
-    });
-  }
+	#moved(entries) {
+		this.#still(() => {
+			for (const { target, isIntersecting } of entries) {
+				const block = target.block;
+				if (block.near === isIntersecting) continue;
+				const article = block.grid.firstElementChild;
+				if (article) this.#height = article.offsetHeight + 10;
+				block.near = isIntersecting;
+				if (this.#whole) continue;
+				if (isIntersecting) this.#draw(block);
+				else if (!block.grid.contains(document.activeElement)) this.#empty(block);
+			}
+			for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
+		});
+	}
 
-  /** Does the work and moves the page by as much as the first card in sight was moved. */
-  #still(work) {
-    const focus = document.activeElement;
-    const anchor = scrollY > 0 ? this.#anchor() : null;
-    const before = anchor?.getBoundingClientRect().top;
-    work();
-    if (focus?.isConnected && focus !== document.activeElement && this.#root.contains(focus))
-      focus.focus({ preventScroll: true });
-    if (!anchor?.isConnected) return 0;
-    const moved = anchor.getBoundingClientRect().top - before;
-    if (Math.abs(moved) >= 1) scrollBy({ top: moved, behavior: "instant" });
-    return moved;
-  }
+	// Does the work and moves the page by as much as the first card in sight was moved.
+	#still(work) {
+		const focus = document.activeElement;
+		const anchor = scrollY > 0 ? this.#anchor() : null;
+		const before = anchor?.getBoundingClientRect().top;
+		work();
+		if (focus?.isConnected && focus !== document.activeElement && this.#root.contains(focus))
+			focus.focus({ preventScroll: true });
+		const moved = anchor?.isConnected ? anchor.getBoundingClientRect().top - before : 0;
+		if (Math.abs(moved) >= 1) scrollBy({ top: moved, behavior: "instant" });
+	}
 
-  #anchor() {
-    const edge = document.querySelector("#bar")?.getBoundingClientRect().bottom ?? 0;
-    for (const block of this.#blocks) {
-      if (block.root.getBoundingClientRect().bottom <= edge) continue;
-      for (const article of block.grid.children) if (article.getBoundingClientRect().bottom > edge) return article;
-    }
-    return null;
-  }
+	#anchor() {
+		const edge = document.querySelector("#bar")?.getBoundingClientRect().bottom ?? 0;
+		for (const block of this.#blocks) {
+			if (block.root.getBoundingClientRect().bottom <= edge) continue;
+			for (const article of block.grid.children) if (article.getBoundingClientRect().bottom > edge) return article;
+		}
+		return null;
+	}
 }

@@ -1,38 +1,34 @@
-/** How much of a ticket's time is left, and how loud that must be said. */
+// How much of a ticket's time is left, and how loud that must be said.
 
 import { duration } from "./times.js";
 
-/** When the ticket's time is up, in milliseconds; null when it has no SLA. */
 export function dueAt(card) {
-  const due = Date.parse(card.sla_due_at ?? "");
-  if (!Number.isNaN(due)) return due;
-  const start = Date.parse(card.timestamp ?? "");
-  return card.sla_seconds && !Number.isNaN(start) ? start + card.sla_seconds * 1000 : null;
+	const due = Date.parse(card.sla_due_at ?? "");
+	if (!Number.isNaN(due)) return due;
+	const start = Date.parse(card.timestamp ?? "");
+	return card.sla_seconds && !Number.isNaN(start) ? start + card.sla_seconds * 1000 : null;
 }
 
-/**
- * The ticket's SLA at `now` (server milliseconds).
- * state: ok, warn or over while it runs; met, breached or none when it does not. left: seconds, negative when over.
- * It warns below `warn.seconds`, or below `warn.share` of the SLA where that is longer.
- */
+// state: ok, warn or over while it runs, else met, breached or none; left: seconds; share of the time left.
+// Warns below `warn.seconds`, or below `warn.share` of the SLA where that is longer.
 export function slaOf(card, now, warn = {}) {
-  const closed = card.status === "acknowledged";
-  if (closed) return { state: { Met: "met", Breached: "breached" }[card.sla_status] ?? "none", left: null, share: 0 };
-  const due = dueAt(card);
-  if (due === null) return { state: "none", left: null, share: 0 };
-  const left = Math.ceil((due - now) / 1000);
-  const whole = card.sla_seconds || 1;
-  const early = Math.max(warn.seconds ?? 120, (warn.share ?? 0) * whole);
-  const over = left <= 0 || card.sla_status === "Breached";
-  const share = over ? 1 : Math.max(0, Math.min(1, left / whole));
-  return { state: over ? "over" : left < early ? "warn" : "ok", left, share };
+	const closed = card.status === "acknowledged";
+	if (closed) return { state: { Met: "met", Breached: "breached" }[card.sla_status] ?? "none", left: null, share: 0 };
+	const due = dueAt(card);
+	if (due === null) return { state: "none", left: null, share: 0 };
+	const left = Math.ceil((due - now) / 1000);
+	const whole = card.sla_seconds || 1;
+	const early = Math.max(warn.seconds ?? 120, (warn.share ?? 0) * whole);
+	const over = left <= 0 || card.sla_status === "Breached";
+	const share = over ? 1 : Math.max(0, Math.min(1, left / whole));
+	return { state: over ? "over" : left < early ? "warn" : "ok", left, share };
 }
 
-/** The timer's words: "SLA 28m 14s left", "SLA breached, 3m 02s over". */
+// The timer's words: "SLA 28m 14s left", "SLA breached, 3m 02s over".
 export function slaText({ state, left }) {
-  if (state === "met") return "SLA met";
-  if (state === "breached") return "SLA breached";
-  if (state === "none") return "No SLA";
-  if (state !== "over") return `SLA ${duration(left)} left`;
-  return left > 0 ? "SLA breached" : `SLA breached, ${duration(left)} over`;
+	if (state === "met") return "SLA met";
+	if (state === "breached") return "SLA breached";
+	if (state === "none") return "No SLA";
+	if (state !== "over") return `SLA ${duration(left)} left`;
+	return left > 0 ? "SLA breached" : `SLA breached, ${duration(left)} over`;
 }

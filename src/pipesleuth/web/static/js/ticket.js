@@ -1,121 +1,107 @@
-/** A whole ticket as sections: the cause and its evidence, what to do, what happened, and the facts beside it. */
+// A whole ticket as sections: cause, evidence, steps, what happened, and the facts beside it.
 
-import { badge, timer } from "./card.js";
+import { timer } from "./card.js";
 import { pieces } from "./evidence.js";
-import { html, linkable } from "./template.js";
+import { away, badge, button, facts } from "./furniture.js";
+import { html } from "./template.js";
 import { cut, duration, moment, size } from "./times.js";
 import { actionTone, KINDS, plain, sourceName, STATES, STATUSES } from "./words.js";
 
-/** An outside address as a link in a new tab; as plain text where it is no web address. */
-function link(address, text) {
-  if (!address) return null;
-  if (!linkable(address)) return html`<bdi class="long">${text === address ? text : `${text}: ${address}`}</bdi>`;
-  return html`<a href="${address}" target="_blank" rel="noopener noreferrer"><bdi>${text}</bdi></a>`;
-}
-
-const pair = ([name, value]) => value && html`<div><dt>${name}</dt><dd dir="auto">${value}</dd></div>`;
-const pairs = (list) => html`<dl>${list.map(pair)}</dl>`;
-
-/** `{main: {…}, side: {…}}`: each value is one section's markup, or null when there is nothing to say. */
 export function drawTicket({ ticket, timeline, deliveries, related }, now, warn) {
-  return {
-    main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, error: error(ticket), timeline: history(timeline ?? []) },
-    side: { facts: facts(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), related: alike(related, ticket) },
-  };
+	return {
+		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, error: error(ticket), timeline: history(timeline ?? []) },
+		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), related: alike(related, ticket) },
+	};
 }
 
 function head(ticket, now, warn) {
-  return html`<h3 class="title" dir="auto">${ticket.pipeline || "Unknown pipeline"}</h3>
-    <p class="row">${badge(ticket.status, STATUSES[ticket.status] ?? ticket.status)}${badge(ticket.severity, ticket.severity)}
-      ${badge(ticket.priority, ticket.priority)}${timer(ticket, now, warn)}</p>`;
+	return html`<h3 class="title" dir="auto">${ticket.pipeline || "Unknown pipeline"}</h3>
+		<p class="row">${badge(ticket.status, STATUSES[ticket.status] ?? ticket.status)}${badge(ticket.severity, ticket.severity)}
+			${badge(ticket.priority, ticket.priority)}${timer(ticket, now, warn)}</p>`;
 }
 
 function cause(ticket) {
-  const who = !ticket.rca_source || ticket.rca_source === "knowledge" ? "knowledge base" : ticket.rca_source;
-  const chain = Array.isArray(ticket.chain) && ticket.chain.length > 1 ? ticket.chain : null;
-  return html`<h3>Root cause</h3><p class="text" dir="auto">${ticket.rca_result || "The cause is still being looked for."}</p>
-    ${ticket.confidence && html`<p class="quiet">${ticket.confidence} confidence, said by <bdi>${who}</bdi></p>`}
-    ${chain && html`<h4>Peeled from outside to inside</h4><ol class="chain">${chain.map((one) => html`<li dir="auto">${one}</li>`)}</ol>`}`;
+	const who = !ticket.rca_source || ticket.rca_source === "knowledge" ? "knowledge base" : ticket.rca_source;
+	return html`<h3>Root cause</h3><p class="text" dir="auto">${ticket.rca_result || "The cause is still being looked for."}</p>
+		${ticket.confidence && html`<p class="quiet">${ticket.confidence} confidence, said by <bdi>${who}</bdi></p>`}`;
 }
 
 function steps({ recommendations }) {
-  if (!recommendations?.length) return null;
-  return html`<h3>What to do <button type="button" class="small" data-do="copy" data-key="copy">Copy steps</button></h3>
-    <ol>${recommendations.map((step) => html`<li dir="auto">${step}</li>`)}</ol>`;
+	if (!recommendations?.length) return null;
+	return html`<h3>What to do ${button("copy", "Copy steps", { look: "small" })}</h3>
+		<ol>${recommendations.map((step) => html`<li dir="auto">${step}</li>`)}</ol>`;
 }
 
 function error({ error_message: raw, evidence }) {
-  if (!raw) return null;
-  const marked = pieces(raw, evidence).map((one) => (one.marked ? html`<mark>${one.text}</mark>` : one.text));
-  return html`<h3>Raw error</h3><pre tabindex="0" role="region" aria-label="Raw error" dir="auto">${marked}</pre>`;
+	if (!raw) return null;
+	const marked = pieces(raw, evidence).map((one) => (one.marked ? html`<mark>${one.text}</mark>` : one.text));
+	return html`<h3>Raw error</h3><pre tabindex="0" role="region" aria-label="Raw error" dir="auto">${marked}</pre>`;
 }
 
 function history(lines) {
-  if (!lines.length) return null;
-  return html`<h3>Timeline</h3><ol class="timeline">${lines.map(
-    (line) => html`<li>${badge(actionTone(line.action), line.action)} ${moment(line.timestamp)}
-      ${line.user_name && html` <bdi class="who">${line.user_name}</bdi>`}
-      ${line.details && html`<p class="quiet" dir="auto">${line.details}</p>`}</li>`,
-  )}</ol>`;
+	if (!lines.length) return null;
+	return html`<h3>Timeline</h3><ol class="timeline">${lines.map(
+		(line) => html`<li>${badge(actionTone(line.action), line.action)} ${moment(line.timestamp)}
+			${line.user_name && html` <bdi class="who">${line.user_name}</bdi>`}
+			${line.details && html`<p class="quiet" dir="auto">${line.details}</p>`}</li>`,
+	)}</ol>`;
 }
 
-function facts(ticket) {
-  const payload = html`<button type="button" class="small" data-do="payload" data-key="payload">Payload</button>`;
-  return html`<h3>Facts</h3>${pairs([
-    ["Error type", ticket.error_type && html`<code>${ticket.error_type}</code>`],
-    ["Affected entity", ticket.affected_entity && html`<code>${ticket.affected_entity}</code>`],
-    ["Category", plain(ticket.category)],
-    ["Source", sourceName(ticket.source)],
-    ["Activity", ticket.activity],
-    ["Failed at", moment(ticket.timestamp)],
-    ["Run", ticket.run_id && (link(ticket.run_url, ticket.run_id) ?? html`<code>${ticket.run_id}</code>`)],
-    ["Jira", ticket.itsm_ticket_id && (link(ticket.jira_url, ticket.itsm_ticket_id) ?? ticket.itsm_ticket_id)],
-    ["Caused by", ticket.caused_by],
-    ["Team", ticket.finops_team],
-    ["Owner", ticket.finops_owner],
-    ["Cost center", ticket.finops_cost_center],
-    ["Processing mode", ticket.processing_mode],
-    ["Logic App run", ticket.logic_app_run_id],
-    ["Archived", link(ticket.blob_log_url, "payload archive")],
-    ["Webhook body", payload],
-  ])}`;
+function about(ticket) {
+	return html`<h3>Facts</h3>${facts([
+		["Error type", ticket.error_type && html`<code>${ticket.error_type}</code>`],
+		["Affected entity", ticket.affected_entity && html`<code>${ticket.affected_entity}</code>`],
+		["Category", plain(ticket.category)],
+		["Source", sourceName(ticket.source)],
+		["Activity", ticket.activity],
+		["Failed at", moment(ticket.timestamp)],
+		["Run", ticket.run_id && away(ticket.run_url, ticket.run_id)],
+		["Jira", ticket.itsm_ticket_id && away(ticket.jira_url, ticket.itsm_ticket_id)],
+		["Caused by", ticket.caused_by],
+		["Team", ticket.finops_team],
+		["Owner", ticket.finops_owner],
+		["Cost center", ticket.finops_cost_center],
+		["Processing mode", ticket.processing_mode],
+		["Logic App run", ticket.logic_app_run_id],
+		["Archived", ticket.blob_log_url && away(ticket.blob_log_url, ticket.blob_log_url)],
+		["Webhook body", button("payload", "Payload", { look: "small" })],
+	])}`;
 }
 
 function closed(ticket) {
-  if (ticket.status !== "acknowledged") return null;
-  return html`<h3>Resolution</h3>${pairs([
-    ["By", ticket.ack_user || "unknown"],
-    ["At", moment(ticket.ack_ts)],
-    ["Time to resolve", duration(ticket.ack_seconds)],
-    ["MTTR", ticket.ack_seconds > 0 && `${(ticket.ack_seconds / 60).toFixed(1)} min`],
-    ["SLA", ticket.sla_status],
-  ])}`;
+	if (ticket.status !== "acknowledged") return null;
+	return html`<h3>Resolution</h3>${facts([
+		["By", ticket.ack_user || "unknown"],
+		["At", moment(ticket.ack_ts)],
+		["MTTR", duration(ticket.ack_seconds)],
+		["SLA", ticket.sla_status],
+	])}`;
 }
 
 function sent(deliveries) {
-  if (!deliveries.length) return null;
-  const one = (delivery) => {
-    const { kind, state, attempts, key, url } = delivery;
-    const name = KINDS[kind] ?? plain(kind);
-    const left = [delivery.bytes && size(delivery.bytes), delivery.masked > 0 && `${delivery.masked} secrets masked`];
-    const said = left.filter(Boolean).join(", ");
-    return html`<li data-state="${state}"><p><b>${name}</b> ${STATES[state] ?? state}${key && html` · ${link(url, key) ?? key}`}
-        ${delivery.can_retry && html`<button type="button" class="small" data-do="retry" data-value="${kind}" data-key="retry-${kind}">Retry ${name}</button>`}</p>
-      ${delivery.last_error && html`<p class="why" dir="auto">${delivery.last_error}</p>`}
-      ${state === "pending" && attempts > 0 && html`<p class="quiet">${attempts} tries, next ${moment(delivery.next_try_at)}</p>`}
-      ${said && html`<p class="quiet">Left the house: ${said}</p>`}</li>`;
-  };
-  return html`<h3>Deliveries</h3><ul class="deliveries">${deliveries.map(one)}</ul>`;
+	if (!deliveries.length) return null;
+	const one = (delivery) => {
+		const { kind, state, attempts, key, url } = delivery;
+		const name = KINDS[kind] ?? plain(kind);
+		const left = [delivery.bytes && size(delivery.bytes), delivery.masked > 0 && `${delivery.masked} secrets masked`];
+		const said = left.filter(Boolean).join(", ");
+		return html`<li data-state="${state}"><p><b>${name}</b> ${STATES[state] ?? state}${key && html` · ${away(url, key)}`}
+				${delivery.can_retry && button("retry", `Retry ${name}`, { look: "small", value: kind })}</p>
+			${delivery.last_error && html`<p class="why" dir="auto">${delivery.last_error}</p>`}
+			${state === "pending" && attempts > 0 && html`<p class="quiet">${attempts} tries, next ${moment(delivery.next_try_at)}</p>`}
+			${said && html`<p class="quiet">Left the house: ${said}</p>`}</li>`;
+	};
+	return html`<h3>Deliveries</h3><ul class="deliveries">${deliveries.map(one)}</ul>`;
 }
 
 function alike(related, ticket) {
-  const { seen, tickets } = related ?? {};
-  const others = (tickets ?? []).filter((card) => card.id !== ticket.id).slice(0, 8);
-  if (!(seen?.count > 1) && !others.length) return null;
-  const fixed = seen?.last_closed_by &&
-    html`, last resolved by <bdi>${seen.last_closed_by}</bdi> in ${duration(seen.last_closed_seconds)}${seen.last_note && html`: “<bdi>${seen.last_note}</bdi>”`}`;
-  return html`<h3>Seen before</h3>
-    ${seen?.count > 1 && html`<p>Seen ${seen.count} times${seen.days && ` in ${seen.days} days`}${fixed}.</p>`}
-    <ul class="related">${others.map((card) => html`<li><button type="button" class="link" data-do="related" data-value="${card.id}">${card.id}</button>
-      <bdi>${cut(card.pipeline, 60)}</bdi> ${moment(card.timestamp)}</li>`)}</ul>`;
+	const { seen, tickets } = related ?? {};
+	const others = (tickets ?? []).filter((card) => card.id !== ticket.id).slice(0, 8);
+	if (!(seen?.count > 1) && !others.length) return null;
+	const fixed = seen?.last_closed_by &&
+		html`, last resolved by <bdi>${seen.last_closed_by}</bdi> in ${duration(seen.last_closed_seconds)}${seen.last_note && html`: “<bdi>${seen.last_note}</bdi>”`}`;
+	return html`<h3>Seen before</h3>
+		${seen?.count > 1 && html`<p>Seen ${seen.count} times${seen.days && ` in ${seen.days} days`}${fixed}.</p>`}
+		<ul class="related">${others.map((card) => html`<li>${button("related", card.id, { look: "link", value: card.id })}
+			<bdi>${cut(card.pipeline, 60)}</bdi> ${moment(card.timestamp)}</li>`)}</ul>`;
 }

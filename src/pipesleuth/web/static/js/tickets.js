@@ -1,4 +1,4 @@
-/** The tickets this page knows, in three lists; every change comes as a whole card with a version. */
+// The tickets this page knows, in three lists; every change comes as a whole card with a version.
 
 import { TABS } from "./address.js";
 import { matches, passes } from "./match.js";
@@ -7,105 +7,91 @@ import { comparison, usualOrder } from "./order.js";
 export const LISTS = ["open", "in_progress", "closed"];
 const KNOWN_VERSIONS = 5000;
 
-/** `key` is the question it answers, `arrivals` what events brought while a first page is under way. */
+// `key` is the question it answers, `arrivals` what events brought while a first page is under way.
 const emptyList = () => ({
-  ids: new Set(), arrivals: null, key: null, cursor: null, total: null, more: false, state: "new", error: null,
+	ids: new Set(), arrivals: null, key: null, cursor: null, total: null, more: false, state: "new", error: null,
 });
 
 export class Tickets {
-  cards = new Map();
-  lists = Object.fromEntries(LISTS.map((tab) => [tab, emptyList()]));
-  counts = { open: null, in_progress: null, closed: null, audit: null };
-  changed = new Map(); // ticket id → when it was last changed by an event, for the brief mark
-  #versions = new Map(); // also of tickets no longer held: after a reconnection old events come again
+	cards = new Map();
+	lists = Object.fromEntries(LISTS.map((tab) => [tab, emptyList()]));
+	counts = {};
+	changed = new Map(); // ticket id → when it was last changed by an event, for the brief mark
+	#versions = new Map(); // also of tickets no longer held: after a reconnection old events come again
 
-  /** Takes a card up unless a newer one is known; true when something changed. */
-  take(card, { equal = false } = {}) {
-    const [had, has] = [this.#versions.get(card.id) ?? -1, card.version ?? 0];
-    if (equal ? has < had : has <= had) return false;
-    this.#versions.delete(card.id);
-    this.#versions.set(card.id, has);
-    if (this.#versions.size > KNOWN_VERSIONS) this.#versions.delete(this.#versions.keys().next().value);
-    this.cards.set(card.id, card);
-    return true;
-  }
+	// Takes a card up unless a newer one is known; true when something changed.
+	take(card, { equal = false } = {}) {
+		const [had, has] = [this.#versions.get(card.id) ?? -1, card.version ?? 0];
+		if (equal ? has < had : has <= had) return false;
+		this.#versions.delete(card.id);
+		this.#versions.set(card.id, has);
+		if (this.#versions.size > KNOWN_VERSIONS) this.#versions.delete(this.#versions.keys().next().value);
+		this.cards.set(card.id, card);
+		return true;
+	}
 
-  /** A page of a list as the server answered it; the first one replaces what stood there. */
-  page(tab, answer, { first }) {
-    const list = this.lists[tab];
-    if (first) [list.ids, list.arrivals] = [list.arrivals ?? new Set(), null];
-    for (const card of answer.tickets) {
-      const newest = this.take(card, { equal: true }) ? card : this.cards.get(card.id);
-      // An event may have moved it on while the page was under way.
-      if (newest?.status === TABS[tab].status) list.ids.add(card.id);
-    }
-    Object.assign(list, { cursor: answer.next_cursor ?? null, total: answer.total ?? null });
-    Object.assign(list, { more: Boolean(answer.more), state: "ready", error: null });
-    if (first) this.prune();
-  }
+	page(tab, answer, { first }) {
+		const list = this.lists[tab];
+		if (first) [list.ids, list.arrivals] = [list.arrivals ?? new Set(), null];
+		for (const card of answer.tickets) {
+			const newest = this.take(card, { equal: true }) ? card : this.cards.get(card.id);
+			// An event may have moved it on while the page was under way.
+			if (newest?.status === TABS[tab].status) list.ids.add(card.id);
+		}
+		Object.assign(list, { cursor: answer.next_cursor ?? null, total: answer.total ?? null });
+		Object.assign(list, { more: Boolean(answer.more), state: "ready", error: null });
+		if (first) this.prune();
+	}
 
-  /** Until the server answers a new question: what we hold and what fits; the other lists are asked when visited. */
-  narrow(tab, view) {
-    const fits = [...this.cards.values()].filter((card) => card.status === TABS[tab].status && matches(card, view));
-    for (const name of LISTS) this.lists[name] = emptyList();
-    Object.assign(this.lists[tab], { ids: new Set(fits.map((card) => card.id)), state: "loading" });
-  }
+	// Until the server answers a new question: what we hold and what fits.
+	narrow(tab, view) {
+		const fits = [...this.cards.values()].filter((card) => card.status === TABS[tab].status && matches(card, view));
+		for (const name of LISTS) this.lists[name] = emptyList();
+		Object.assign(this.lists[tab], { ids: new Set(fits.map((card) => card.id)), state: "loading" });
+	}
 
-  /** One event of the feed; returns the card when it was news, else null. */
-  apply(event, view, now) {
-    const { card } = event;
-    if (!card?.id) return null;
-    const before = this.cards.get(card.id);
-    if (!this.take(card)) return null;
-    this.changed.set(card.id, now);
-    this.#recount(before?.status ?? (event.event === "new_ticket" ? null : undefined), card.status);
-    for (const tab of LISTS) this.#place(tab, card, view, now);
-    if (!LISTS.some((tab) => this.lists[tab].ids.has(card.id))) this.cards.delete(card.id);
-    return card;
-  }
+	apply(event, view, now) {
+		const { card } = event;
+		if (!card?.id) return null;
+		if (!this.take(card)) return null;
+		this.changed.set(card.id, now);
+		if (event.event === "new_ticket" && this.counts.open >= 0 && matches(card, view)) this.counts.open++;
+		for (const tab of LISTS) this.#place(tab, card, view, now);
+		if (!LISTS.some((tab) => this.lists[tab].ids.has(card.id))) this.cards.delete(card.id);
+		return card;
+	}
 
-  #recount(from, to) {
-    if (from === to || from === undefined) return;
-    for (const tab of LISTS) {
-      if (this.counts[tab] === null) continue;
-      if (TABS[tab].status === from) this.counts[tab] = Math.max(0, this.counts[tab] - 1);
-      if (TABS[tab].status === to) this.counts[tab] += 1;
-    }
-  }
+	#place(tab, card, view, now) {
+		const list = this.lists[tab];
+		const member = list.ids.has(card.id) || Boolean(list.arrivals?.has(card.id));
+		// The server may have found it by text the card lacks: a member stays when only the words differ.
+		const belongs = card.status === TABS[tab].status && (member ? passes(card, view) : matches(card, view));
+		if (belongs === member) return;
+		if (list.total !== null) list.total += belongs ? 1 : -1;
+		if (!belongs) {
+			list.ids.delete(card.id);
+			list.arrivals?.delete(card.id);
+		} else if (list.state !== "new" && !(list.cursor && this.#afterLast(tab, card, view, now))) {
+			list.ids.add(card.id);
+			list.arrivals?.add(card.id);
+		}
+	}
 
-  #place(tab, card, view, now) {
-    const list = this.lists[tab];
-    const member = list.ids.has(card.id) || Boolean(list.arrivals?.has(card.id));
-    // The server may have found it by text the card does not carry, so a member stays when only the words differ.
-    const belongs = card.status === TABS[tab].status && (member ? passes(card, view) : matches(card, view));
-    if (belongs === member) return;
-    if (list.total !== null) list.total += belongs ? 1 : -1;
-    if (!belongs) {
-      list.ids.delete(card.id);
-      list.arrivals?.delete(card.id);
-    } else if (list.state !== "new" && !(list.cursor && this.#afterLast(tab, card, view, now))) {
-      list.ids.add(card.id);
-      list.arrivals?.add(card.id);
-    }
-  }
+	#afterLast(tab, card, view, now) {
+		const compare = comparison(view.sort || usualOrder(tab), new Date(now).toISOString());
+		for (const id of this.lists[tab].ids) if (compare(card, this.cards.get(id)) < 0) return false;
+		return this.lists[tab].ids.size > 0;
+	}
 
-  /** Whether the card's place is in a page that was not loaded yet. */
-  #afterLast(tab, card, view, now) {
-    const compare = comparison(view.sort || usualOrder(tab), new Date(now).toISOString());
-    for (const id of this.lists[tab].ids) if (compare(card, this.cards.get(id)) < 0) return false;
-    return this.lists[tab].ids.size > 0;
-  }
+	shown(tab, view, now) {
+		const cards = [];
+		for (const id of this.lists[tab].ids) if (this.cards.has(id)) cards.push(this.cards.get(id));
+		return cards.sort(comparison(view.sort || usualOrder(tab), new Date(now).toISOString()));
+	}
 
-  /** The tab's cards in the view's order; `now` in server milliseconds. */
-  shown(tab, view, now) {
-    const cards = [];
-    for (const id of this.lists[tab].ids) if (this.cards.has(id)) cards.push(this.cards.get(id));
-    return cards.sort(comparison(view.sort || usualOrder(tab), new Date(now).toISOString()));
-  }
-
-  /** Forgets cards that stand in no list, so that a page left open for a week stays small. */
-  prune() {
-    for (const id of this.cards.keys()) if (!LISTS.some((tab) => this.lists[tab].ids.has(id))) this.cards.delete(id);
-    for (const id of this.changed.keys()) if (!this.cards.has(id)) this.changed.delete(id);
-  }
+	// Forgets cards in no list, so that a page open for a week stays small.
+	prune() {
+		for (const id of this.cards.keys()) if (!LISTS.some((tab) => this.lists[tab].ids.has(id))) this.cards.delete(id);
+		for (const id of this.changed.keys()) if (!this.cards.has(id)) this.changed.delete(id);
+	}
 }

@@ -1,60 +1,53 @@
-/** Times and lengths of time as people read them. */
+// Times and lengths of time as people read them.
 
 import { html } from "./template.js";
 
 const pad = (number) => String(number).padStart(2, "0");
 
-/** Seconds as "2d 3h", "1h 58m 20s", "28m 14s" or "9s"; an em dash when there is no number. */
+// Seconds as "2d 3h", "1h 58m 20s", "28m 14s" or "9s"; an em dash when there is no number.
 export function duration(seconds) {
-  if (seconds === null || seconds === undefined || !Number.isFinite(Number(seconds))) return "—";
-  const whole = Math.floor(Math.abs(Number(seconds)));
-  const [days, hours] = [Math.floor(whole / 86400), Math.floor((whole % 86400) / 3600)];
-  const [minutes, rest] = [Math.floor((whole % 3600) / 60), whole % 60];
-  if (days) return `${days}d ${hours}h`;
-  if (hours) return `${hours}h ${pad(minutes)}m ${pad(rest)}s`;
-  return minutes ? `${minutes}m ${pad(rest)}s` : `${rest}s`;
+	if (seconds === null || seconds === undefined || !Number.isFinite(Number(seconds))) return "—";
+	const whole = Math.floor(Math.abs(Number(seconds)));
+	const [days, hours] = [Math.floor(whole / 86400), Math.floor((whole % 86400) / 3600)];
+	const [minutes, rest] = [Math.floor((whole % 3600) / 60), whole % 60];
+	if (days) return `${days}d ${hours}h`;
+	if (hours) return `${hours}h ${pad(minutes)}m ${pad(rest)}s`;
+	return minutes ? `${minutes}m ${pad(rest)}s` : `${rest}s`;
 }
 
-/** The moment in the viewer's zone, "2026-11-23 14:35:22"; the text itself when it is no time. */
+// The moment in the viewer's zone, "2026-11-23 14:35:22"; the text itself when it is no time.
 export function local(iso) {
-  const date = new Date(iso);
-  if (!iso || Number.isNaN(date.getTime())) return String(iso ?? "");
-  const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-  return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+	const date = new Date(iso);
+	if (!iso || Number.isNaN(date.getTime())) return String(iso ?? "");
+	const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+	return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
-/** The moment in UTC, "2026-11-23 14:35:22 UTC". */
 export function utc(iso) {
-  const date = new Date(iso);
-  return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+	const date = new Date(iso);
+	return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** A moment for the page: the viewer's zone, UTC on hover. */
 export function moment(iso) {
-  if (!iso) return html`<span class="none">—</span>`;
-  return html`<time datetime="${iso}" title="${utc(iso)}">${local(iso)}</time>`;
+	if (!iso) return html`<span class="none">—</span>`;
+	return html`<time datetime="${iso}" title="${utc(iso)}">${local(iso)}</time>`;
 }
 
-/** What a `datetime-local` field holds, as UTC ISO text; null when empty or no time. */
 export function fromField(value) {
-  const date = new Date(value);
-  return value && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
+	const date = new Date(value);
+	return value && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
 }
 
-/** UTC ISO text as a `datetime-local` field wants it. */
-export function toField(iso) {
-  return iso ? local(iso).slice(0, 16).replace(" ", "T") : "";
-}
+export const toField = (iso) => iso ? local(iso).slice(0, 16).replace(" ", "T") : "";
 
-/** A size in bytes as "312 B", "1.4 kB" or "2.0 MB". */
 export function size(bytes) {
-  if (bytes === null || bytes === undefined) return "—";
-  if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+	if (bytes === null || bytes === undefined) return "—";
+	if (bytes < 1000) return `${bytes} B`;
+	return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** A text cut to a length, with an ellipsis when something is missing; never through a surrogate pair. */
+// A text cut to a length, with an ellipsis when something is missing; never through a surrogate pair.
 export function cut(text, length) {
-  const whole = String(text ?? "");
-  return whole.length <= length ? whole : `${whole.slice(0, length).replace(/[\ud800-\udbff]$/, "")}…`;
+	const whole = String(text ?? "");
+	return whole.length <= length ? whole : `${whole.slice(0, length).replace(/[\ud800-\udbff]$/, "")}…`;
 }

@@ -1,4 +1,4 @@
-/** The words people read for the words the API speaks. */
+// The words people read for the words the API speaks.
 
 export const SEVERITIES = ["Critical", "High", "Medium", "Low"];
 export const PRIORITIES = ["P1", "P2", "P3", "P4"];
@@ -7,42 +7,31 @@ export const STATUSES = { open: "Open", in_progress: "In Progress", acknowledged
 export const KINDS = { archive: "Archive", analyse: "Analysis", jira: "Jira", slack: "Slack" };
 export const STATES = { pending: "on its way", done: "done", stopped: "stopped" };
 export const CATEGORIES = (
-  "authentication authorization network_connectivity firewall dns throttling_capacity timeout resource_not_found " +
-  "schema_mismatch data_type_conversion data_quality configuration expression_parameter code_error " +
-  "dependency_failure out_of_memory storage_disk quota_limit concurrency_conflict integration_runtime " +
-  "cluster_provisioning certificate_tls encryption_key unsupported_feature internal_service_error cancelled unknown"
+	"authentication authorization network_connectivity firewall dns throttling_capacity timeout resource_not_found " +
+	"schema_mismatch data_type_conversion data_quality configuration expression_parameter code_error " +
+	"dependency_failure out_of_memory storage_disk quota_limit concurrency_conflict integration_runtime " +
+	"cluster_provisioning certificate_tls encryption_key unsupported_feature internal_service_error cancelled unknown"
 ).split(" ");
-export const ACTIONS = [
-  "Ticket Created", "Ticket Closed", "Ticket Reopened", "Ticket Taken", "Jira Created", "Slack Sent", "Blob Saved",
-  "SLA Breached", "Duplicate Run Detected",
-];
 
 const SPECIAL = { dns: "DNS", certificate_tls: "Certificate or TLS", expression_parameter: "Expression or parameter" };
 
-/** "data_quality" → "Data quality". */
 export function plain(word) {
-  if (!word) return "";
-  const text = String(word).replaceAll("_", " ");
-  return SPECIAL[word] ?? text[0].toUpperCase() + text.slice(1);
+	if (!word) return "";
+	const text = String(word).replaceAll("_", " ");
+	return SPECIAL[word] ?? text[0].toUpperCase() + text.slice(1);
 }
 
-/** A source's name as its users write it. */
-export function sourceName(source) {
-  return SOURCES[source] ?? plain(source);
-}
+export const sourceName = (source) => SOURCES[source] ?? plain(source);
 
-/** Which colour an audit line's action has: made, done, told, bad, jira or quiet. */
+// Which colour an audit line's action has: made, done, told, bad, jira or quiet.
 export function actionTone(action) {
-  const word = String(action ?? "").toLowerCase();
-  if (/breach|fail|stopped|refused|deleted|denied/.test(word)) return "bad";
-  if (/^jira/.test(word)) return "jira";
-  if (/closed|met/.test(word)) return "done";
-  if (/created|reopen/.test(word)) return "made";
-  if (/slack|blob|saved|sent/.test(word)) return "told";
-  return "quiet";
+	const word = String(action ?? "").toLowerCase();
+	if (/breach|fail|stopped|refused|deleted|denied/.test(word)) return "bad";
+	if (/^jira/.test(word)) return "jira";
+	if (/closed|met/.test(word)) return "done";
+	if (/created|reopen/.test(word)) return "made";
+	if (/slack|blob|saved|sent/.test(word)) return "told";
+	return "quiet";
 }
 
-/** A number with thousands apart; a dash for none. */
-export function count(number) {
-  return number === null || number === undefined ? "—" : Number(number).toLocaleString("en");
-}
+export const count = (number) => number === null || number === undefined ? "—" : Number(number).toLocaleString("en");
