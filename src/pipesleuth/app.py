@@ -113,11 +113,9 @@ def assemble(
     links = Links(settings.public_base_url, getattr(shelf.get("jira"), "base_url", None))
     feed = Feed(database, links)
     hub = Hub(bell, feed)
-    worker = (
-        _worker(settings, database, bell, links, triage=triage, shelf=shelf, analyst=analyst, clock=clock)
-        if work
-        else None
-    )
+    intake = _intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock)
+    kinds = _kinds(settings, database, links, triage=triage, shelf=shelf, analyst=analyst, clock=clock)
+    worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
     house = House(
         settings=settings,
         database=database,
@@ -131,7 +129,7 @@ def assemble(
         keys=ApiKeys(database, secret(settings, "rca_api_key")),
         sources=sources.registry(),
         triage=triage,
-        intake=_intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock),
+        intake=intake,
         finops=finops,
         hub=hub,
         feed=feed,
@@ -195,18 +193,8 @@ def _intake(
     return Intake(database, finops, duties, inbound_rows=settings.inbound_rows, warn_seconds=warn, now=clock)
 
 
-def _worker(
-    settings: Settings,
-    database: Database,
-    bell: Bell,
-    links: Links,
-    *,
-    triage: Triage,
-    shelf: Mapping[str, Destination],
-    analyst: Analyst | None,
-    clock: Clock,
-) -> Worker:
-    tempo = Tempo(
+def _tempo(settings: Settings) -> Tempo:
+    return Tempo(
         lease=settings.lease_seconds,
         call=settings.call_seconds,
         mark_visible=settings.mark_visible_seconds,
@@ -214,6 +202,19 @@ def _worker(
         backoff_most=settings.backoff_most_seconds,
         breaker_faults=settings.breaker_faults,
     )
+
+
+def _kinds(
+    settings: Settings,
+    database: Database,
+    links: Links,
+    *,
+    triage: Triage,
+    shelf: Mapping[str, Destination],
+    analyst: Analyst | None,
+    clock: Clock,
+) -> list[Kind]:
+    """The kinds of to-do there are here, each with its handler."""
     analysis = Analysis(
         database,
         triage,
@@ -231,7 +232,7 @@ def _worker(
         kinds.append(
             Kind(name, delivery, creates=name in CHANNELS, calls=calls, per_second=rate, stopped=delivery.stopped)
         )
-    return Worker(database, bell, kinds, tempo, now=clock)
+    return kinds
 
 
 def _archived(shelf: Mapping[str, Destination]) -> Callable[[str], Awaitable[bytes | None]]:

@@ -25,6 +25,15 @@ from sqlalchemy.pool import NullPool
 from pipesleuth.db.faults import is_unavailable
 from pipesleuth.model import StoreUnavailable
 
+# The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
+_SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=0",
+    "busy_timeout=5000",
+    "temp_store=MEMORY",
+)
+CHECKPOINT_SECONDS = 1.0
 GROUP = 64
 LINGER_SECONDS = 0.002
 TRIES = 3
@@ -57,6 +66,9 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
         self._writer.start()
         self.commits = 0
+        self._closing = threading.Event()
+        if url.get_backend_name() == "sqlite":
+            threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True).start()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, read in one transaction. Raises StoreUnavailable."""
@@ -88,10 +100,27 @@ class Database:
 
     def close(self) -> None:
         """Finish what waits, then let go of the database."""
+        self._closing.set()
         self._waiting.put(None)
         self._writer.join(timeout=30)
         self._readers.shutdown()
         self.engine.dispose()
+
+    def _checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into its file once a second, without holding anybody up."""
+        moved = -1
+        while not self._closing.wait(CHECKPOINT_SECONDS):
+            if moved == self.commits:
+                continue
+            moved = self.commits
+            try:
+                with self.engine.connect() as connection:
+                    raw = connection.connection.driver_connection
+                    connection.rollback()
+                    if raw is not None:
+                        raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except SQLAlchemyError as error:
+                log.warning("database.not_checkpointed", reason=type(error).__name__)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -160,7 +189,7 @@ def open_engine(url: URL) -> Engine:
 def _sqlite_manners(raw: Any, _record: object) -> None:
     # Python's driver would open transactions by itself, and only at the first write.
     raw.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "temp_store=MEMORY"):
+    for pragma in _SQLITE_PRAGMAS:
         raw.execute(f"PRAGMA {pragma}")
 
 

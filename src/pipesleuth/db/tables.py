@@ -7,9 +7,11 @@ everywhere. Column names of `tickets`, `audit_trail` and `users` are the mission
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, LargeBinary, MetaData, Unicode, UnicodeText
 from sqlalchemy.dialects.mssql import NVARCHAR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 Long = UnicodeText().with_variant(NVARCHAR(None), "mssql")
 Name = Unicode(300)
@@ -18,6 +20,12 @@ RunId = Unicode(300)
 Time = Unicode(32)
 Word = Unicode(32)
 Serial = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _where_set(name: str, column: MappedColumn[Any], *, unique: bool = False) -> Index:
+    """An index of the rows that have a value: small where few have one."""
+    there = column.is_not(None)
+    return Index(name, column, unique=unique, sqlite_where=there, postgresql_where=there, mssql_where=there)
 
 
 class Base(DeclarativeBase):
@@ -90,19 +98,12 @@ class Ticket(Base):
 
     __table_args__ = (
         # SQL Server counts NULLs as equal, hence the filter everywhere.
-        Index(
-            "ux_tickets_run_id",
-            "run_id",
-            unique=True,
-            sqlite_where=run_id.is_not(None),
-            postgresql_where=run_id.is_not(None),
-            mssql_where=run_id.is_not(None),
-        ),
+        _where_set("ux_tickets_run_id", run_id, unique=True),
         Index("ix_tickets_status_timestamp", "status", "timestamp", "id"),
         Index("ix_tickets_timestamp", "timestamp", "id"),
         Index("ix_tickets_fingerprint", "fingerprint", "timestamp"),
-        Index("ix_tickets_itsm", "itsm_ticket_id"),
-        Index("ix_tickets_jira_issue", "jira_issue_id"),
+        _where_set("ix_tickets_itsm", itsm_ticket_id),
+        _where_set("ix_tickets_jira_issue", jira_issue_id),
         Index("ix_tickets_sla", "sla_status", "sla_due_at"),
     )
 
@@ -206,12 +207,13 @@ class Todo(Base):
 
 
 class Payload(Base):
-    """A webhook's body, compressed, until it is archived."""
+    """A webhook's body until it is archived; large ones are compressed (zlib)."""
 
     __tablename__ = "payloads"
 
     ticket_id: Mapped[str] = mapped_column(Id, primary_key=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    compressed: Mapped[bool] = mapped_column(Boolean)
 
 
 class Hold(Base):

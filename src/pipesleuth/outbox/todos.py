@@ -51,12 +51,7 @@ def row(ticket_id: str, kind: str, rank: int, created: datetime, due: datetime, 
         "attempts": 0,
         "next_try_at": timestamp(due),
         "leased_until": FREE,
-        "claim": None,
         "in_doubt": False,
-        "doubt_since": None,
-        "receipt": None,
-        "last_error": None,
-        "stopped_at": None,
     }
 
 

@@ -22,6 +22,10 @@ from pipesleuth.outbox.todos import Claim
 BATCH = 32
 IDLE_SECONDS = 0.5
 BREATH_SECONDS = 0.02
+# While webhooks pour in they go first: a few to-dos at a time, so that nothing urgent waits for the flood's end.
+YIELDING_SECONDS = 0.1
+YIELDING_BATCH = 2
+STOP_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +99,7 @@ class _Lane:
 
 
 class Worker:
-    """Works off to-dos until it is told to stop."""
+    """Works off to-dos until it is told to stop; slowly while this process is `flooded` with webhooks."""
 
     def __init__(
         self,
@@ -105,7 +109,9 @@ class Worker:
         tempo: Tempo,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        flooded: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._flooded = flooded
         self._database = database
         self._bell = bell
         self._lanes = {kind.name: _Lane(kind) for kind in kinds}
@@ -121,12 +127,9 @@ class Worker:
         renewing = asyncio.create_task(self._renew(), name="worker.renew")
         try:
             while not self._stopping.is_set():
-                claimed = await self._round()
-                if claimed:
-                    await asyncio.sleep(BREATH_SECONDS)
-                else:
+                if not await self._round():
                     await heard(ear, IDLE_SECONDS)
-                    await asyncio.sleep(BREATH_SECONDS)
+                await asyncio.sleep(YIELDING_SECONDS if self._flooded() else BREATH_SECONDS)
             await self._finish()
         finally:
             renewing.cancel()
@@ -142,7 +145,7 @@ class Worker:
     async def _finish(self) -> None:
         running = [task for lane in self._lanes.values() for task in lane.running]
         if running:
-            await asyncio.wait(running, timeout=self._tempo.call)
+            await asyncio.wait(running, timeout=STOP_SECONDS)
 
     async def _round(self) -> int:
         """Claim and start what is due; how many. The edge: nothing that goes wrong here ends the loop."""
@@ -181,7 +184,9 @@ class Worker:
             if hold is not None and hold.until > todos.timestamp(now):
                 continue
             # After a pause a single try goes ahead; the rest follows when it went well.
-            most = min(room, BATCH if hold is None or hold.faults < self._tempo.breaker_faults else 1)
+            most = min(room, YIELDING_BATCH if self._flooded() else BATCH)
+            if hold is not None and hold.faults >= self._tempo.breaker_faults:
+                most = 1
             if todos.is_due(connection, name, now, self._tempo.mark_visible):
                 owed[name] = most
         return owed

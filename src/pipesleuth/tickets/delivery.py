@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pipesleuth.destinations.contract import Destination
 from pipesleuth.model import News, Notice, Receipt, Status, moment, timestamp
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.outbox.worker import Done
-from pipesleuth.tickets import identity, lifecycle, trail
+from pipesleuth.tickets import identity, lifecycle, payloads, trail
 from pipesleuth.tickets.links import Links
 from pipesleuth.triage.redact import Masked
 
@@ -122,8 +121,7 @@ class Delivery:
     def _read(self, connection: Connection, claim: Claim) -> _Reading:
         row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
         if self.kind not in lifecycle.CHANNELS:
-            body = connection.execute(select(Payload.body).where(Payload.ticket_id == claim.ticket_id)).scalar()
-            return _Reading(row, (), None if body is None else zlib.decompress(body))
+            return _Reading(row, (), payloads.waiting(connection, claim.ticket_id))
         told = claim.receipt.told_audit_id if claim.receipt else 0
         news = (
             connection.execute(

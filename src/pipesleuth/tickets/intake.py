@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
@@ -19,14 +21,17 @@ from pipesleuth.outbox import todos
 from pipesleuth.tickets import identity, lifecycle, sla, trail
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
+from pipesleuth.tickets.payloads import packed
 from pipesleuth.triage.fingerprint import fingerprint
 
 SUCCESS = "success"
 DUPLICATE = "duplicate_ignored"
 RACE = "duplicate_race_condition"
 
+_fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
 PRUNE_EVERY = 256
+FLOOD, FLOOD_SECONDS = 25, 0.5
 COUNT_EVERY = timedelta(seconds=1)
 KNOWN_COLUMNS = (Ticket.id, Ticket.run_id, Ticket.status, Ticket.seen_count, Ticket.confidence, Ticket.told_at)
 
@@ -49,7 +54,7 @@ class Arrival:
     prefix: str
     at: datetime
     ticket: dict[str, Any]
-    payload: bytes
+    payload: dict[str, Any]
     inbound: dict[str, Any]
     opening: str
 
@@ -92,6 +97,11 @@ class Intake:
         self._now = now
         self._counts: dict[str, _Count] = {}
         self._since_prune = PRUNE_EVERY
+        self._lately: deque[float] = deque(maxlen=FLOOD)
+
+    def flooded(self) -> bool:
+        """Whether webhooks pour in just now, so that other work should step back."""
+        return len(self._lately) == FLOOD and time.monotonic() - self._lately[0] < FLOOD_SECONDS
 
     async def admit(
         self, failure: Failure, diagnosis: Diagnosis, body: bytes, *, prefix: str, door: str, opening: str = ""
@@ -100,6 +110,7 @@ class Intake:
 
         `opening` is said in the audit line besides; `door` is where it came in.
         """
+        self._lately.append(time.monotonic())
         arrival = self.arrival(failure, diagnosis, body, prefix=prefix, door=door, opening=opening)
         return await self._database.write_together(self._admit, arrival)
 
@@ -114,9 +125,7 @@ class Intake:
         """The failure with all its rows, before the database is asked; the ticket id is drawn here."""
         now = self._now()
         row = self._ticket(failure, diagnosis, identity.ticket_id(prefix, now), now)
-        return Arrival(
-            failure, diagnosis, prefix, now, row, zlib.compress(body, 1), self._inbound(door, body, now), opening
-        )
+        return Arrival(failure, diagnosis, prefix, now, row, packed(body), self._inbound(door, body, now), opening)
 
     def _ticket(self, failure: Failure, diagnosis: Diagnosis, ticket_id: str, now: datetime) -> dict[str, Any]:
         tags = self._finops.extract_finops_tags(failure.pipeline, failure.resource_type, failure.tags)
@@ -142,7 +151,7 @@ class Intake:
             "activity": failure.activity,
             "run_url": failure.run_url,
             "failure": stored(failure),
-            "fingerprint": fingerprint(failure.source, failure.pipeline, diagnosis.error_type, innermost),
+            "fingerprint": _fingerprint(failure.source, failure.pipeline, diagnosis.error_type, innermost),
             "run_group": failure.run_group,
             "parent_run_id": failure.parent_run_id,
         }
@@ -224,9 +233,7 @@ class Intake:
             return
         connection.execute(insert(Ticket), [arrival.ticket for arrival in arrivals])
         todos.put(connection, [todo for arrival in arrivals for todo in self._todos(arrival)])
-        connection.execute(
-            insert(Payload), [{"ticket_id": arrival.ticket["id"], "body": arrival.payload} for arrival in arrivals]
-        )
+        connection.execute(insert(Payload), [{"ticket_id": a.ticket["id"], **a.payload} for a in arrivals])
         trail.write(connection, [_created(arrival) for arrival in arrivals])
 
     def _todos(self, arrival: Arrival) -> list[dict[str, Any]]:
@@ -272,24 +279,13 @@ class Intake:
             connection.execute(delete(Inbound).where(Inbound.id <= newest - self._inbound_rows))
 
 
+# What is not named here is NULL: fewer values to bind for each webhook.
 _UNTOUCHED: Mapping[str, Any] = {
     "status": Status.OPEN,
-    "ack_user": None,
-    "ack_empid": None,
-    "ack_ts": None,
-    "ack_seconds": None,
     "sla_status": SlaStatus.PENDING,
-    "sla_warned_at": None,
-    "slack_ts": None,
-    "slack_channel": None,
-    "blob_log_url": None,
-    "itsm_ticket_id": None,
     "seen_count": 1,
-    "caused_by": None,
     "version": 1,
-    "told_at": None,
     "jira_live": False,
-    "jira_issue_id": None,
 }
 
 

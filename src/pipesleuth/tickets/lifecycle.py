@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select, update
@@ -222,7 +223,7 @@ def diagnosis_columns(diagnosis: Diagnosis) -> dict[str, Any]:
     """A diagnosis as the columns of `tickets`."""
     return {
         "rca_result": diagnosis.root_cause,
-        "recommendations": json.dumps(list(diagnosis.recommendations), ensure_ascii=False),
+        "recommendations": _as_json(tuple(diagnosis.recommendations)),
         "confidence": diagnosis.confidence,
         "severity": diagnosis.severity,
         "priority": diagnosis.priority,
@@ -233,8 +234,13 @@ def diagnosis_columns(diagnosis: Diagnosis) -> dict[str, Any]:
         "auto_heal_possible": diagnosis.auto_heal_possible,
         "retryable": diagnosis.retryable,
         "responder": diagnosis.owner,
-        "evidence": json.dumps(list(diagnosis.evidence), ensure_ascii=False),
+        "evidence": _as_json(tuple(diagnosis.evidence)),
     }
+
+
+@lru_cache(maxsize=4096)
+def _as_json(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def record_receipt(

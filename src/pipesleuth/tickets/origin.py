@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import RowMapping
 
 from pipesleuth.model import Failure, timestamp
@@ -23,7 +24,7 @@ def stored(failure: Failure) -> str:
     values: dict[str, Any] = {name: value for name in _STORED if (value := getattr(failure, name))}
     if failure.occurred_at is not None:
         values["occurred_at"] = timestamp(failure.occurred_at)
-    return json.dumps(values | {"tags": dict(failure.tags), "facts": dict(failure.facts)}, ensure_ascii=False)
+    return to_json(values | {"tags": dict(failure.tags), "facts": dict(failure.facts)}).decode()
 
 
 def recalled(row: Mapping[str, Any] | RowMapping) -> Failure:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pipesleuth.db.tables import AuditLine, Payload, Ticket, Todo
+from pipesleuth.db.tables import AuditLine, Ticket, Todo
 from pipesleuth.model import Status, timestamp
 from pipesleuth.outbox.todos import read_receipt
+from pipesleuth.tickets import payloads
 from pipesleuth.tickets.cards import CARD_COLUMNS, card
 from pipesleuth.tickets.lifecycle import NoSuchTicket
 from pipesleuth.tickets.links import Links
@@ -79,9 +79,9 @@ def payload(connection: Connection, ticket_id: str) -> tuple[bytes | None, str] 
     """The body that waits to be archived, or the name it was archived under; None where there is no such ticket."""
     if connection.execute(select(Ticket.id).where(Ticket.id == ticket_id)).first() is None:
         return None
-    body = connection.execute(select(Payload.body).where(Payload.ticket_id == ticket_id)).scalar()
+    body = payloads.waiting(connection, ticket_id)
     receipt = connection.execute(
         select(Todo.receipt).where(Todo.ticket_id == ticket_id, Todo.kind == "archive")
     ).scalar()
     known = read_receipt(receipt)
-    return (None if body is None else zlib.decompress(body)), (known.key if known else "")
+    return body, (known.key if known else "")

@@ -43,7 +43,6 @@ def line(ticket: Row, entry: Entry, now: datetime, *, version: int | None = None
         "run_id": ticket.get("run_id"),
         "action": entry.action[:100],
         "user_name": entry.by[:300],
-        "user_empid": None,
         "time_taken_seconds": entry.seconds,
         "mttr_minutes": None if entry.seconds is None else round(entry.seconds / 60, 2),
         "sla_status": ticket.get("sla_status"),

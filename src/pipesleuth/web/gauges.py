@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -32,10 +34,14 @@ class Gauges:
             registry=self.registry,
         )
 
+        # Looking a label up costs more than counting; routes, methods and statuses are few.
+        self._counter = lru_cache(maxsize=2048)(self._requests.labels)
+        self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._counter(method, route, status).inc()
+        self._histogram(route).observe(seconds)
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""

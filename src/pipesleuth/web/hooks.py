@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from pipesleuth.model import BadPayload, Diagnosis, Failure, NotAFailure, StoreUnavailable, timestamp
@@ -17,61 +17,56 @@ from pipesleuth.tickets.intake import DUPLICATE, SUCCESS, Admission
 from pipesleuth.web import errors
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import parse, read_body
-from pipesleuth.web.deps import House, Sender, TheHouse
+from pipesleuth.web.deps import House, Sender, TheHouse, sender
 from pipesleuth.web.errors import Problem
 from pipesleuth.web.schemas import TicketExists, WebhookAnswer, refusals
 
 MOST_FAILURES = 200
-DryRun = Annotated[bool, Query(description="Only say what would happen, and store nothing.")]
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["webhooks"])
 
+# Parameters and credentials are read by hand and described here: these three routes take every storm.
 _DESCRIBED: dict[str, Any] = {
     "response_model": None,
     "responses": {200: {"model": WebhookAnswer}, **refusals(400, 401, 413, 503)},
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "security": [{"APIKeyHeader": []}],
+        "parameters": [
+            {
+                "name": "dry_run",
+                "in": "query",
+                "required": False,
+                "description": "Only say what would happen, and store nothing.",
+                "schema": {"type": "boolean", "default": False},
+            }
+        ],
     },
 }
 
 
 @router.post("/azure-monitor", **_DESCRIBED)
-async def azure_monitor(
-    request: Request,
-    _sender: Sender,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+async def azure_monitor(request: Request) -> Response:
     """A failure of Data Factory, as Azure Monitor, a Logic App or a Web activity sends it."""
-    return await _receive(request, "azure-monitor", "data_factory", dry_run=dry_run)
+    return await _receive(request, "azure-monitor", "data_factory")
 
 
 @router.post("/databricks-monitor", **_DESCRIBED)
-async def databricks_monitor(
-    request: Request,
-    _sender: Sender,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+async def databricks_monitor(request: Request) -> Response:
     """A failure of a Databricks job, task or cluster, as a notification destination sends it."""
-    return await _receive(request, "databricks-monitor", "databricks", dry_run=dry_run)
+    return await _receive(request, "databricks-monitor", "databricks")
 
 
 @router.post("/hooks/{source}", **_DESCRIBED | {"responses": _DESCRIBED["responses"] | refusals(404)})
-async def hook(
-    request: Request,
-    source: str,
-    _sender: Sender,
-    *,
-    dry_run: DryRun = False,
-) -> Response:
+async def hook(request: Request, source: str) -> Response:
     """A failure of any registered source."""
+    await sender(request)
     known = request.app.state.house.sources
     if source not in known:
         names = ", ".join(sorted({one.name for one in known.values()}))
         raise Problem(404, f"There is no source of this name. Known are: {names}.", "unknown_source", where="source")
-    return await _receive(request, f"hooks/{known[source].name}", known[source].name, dry_run=dry_run)
+    return await _receive(request, f"hooks/{known[source].name}", known[source].name)
 
 
 @router.get("/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 503))
@@ -84,9 +79,11 @@ async def check_ticket_exists(run_id: str, _sender: Sender, house: TheHouse) -> 
     return json_answer({"exists": True, "ticket_id": row["id"], "status": row["status"], "timestamp": row["timestamp"]})
 
 
-async def _receive(request: Request, door: str, source: str, *, dry_run: bool) -> Response:
+async def _receive(request: Request, door: str, source: str) -> Response:
     """One webhook from body to answer; what is authenticated and unreadable is kept, whatever is wrong with it."""
+    await sender(request)
     house: House = request.app.state.house
+    dry_run = _asked(request.query_params.get("dry_run"))
     body = await read_body(request, house.settings.max_body_bytes)
     try:
         failures = house.sources[source].read(parse(body, house.settings.max_json_depth))
@@ -108,6 +105,14 @@ async def _receive(request: Request, door: str, source: str, *, dry_run: bool) -
         await house.intake.note(door, "dry_run", f"{len(failures)} failures", body)
         return json_answer(await _would(house, failures))
     return await _admit(house, door, failures, body)
+
+
+def _asked(word: str | None) -> bool:
+    if word is None or word.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    if word.lower() in {"1", "true", "yes", "on"}:
+        return True
+    raise Problem(400, "dry_run is 1 or 0.", "invalid", where="dry_run")
 
 
 async def _admit(house: House, door: str, failures: list[Failure], body: bytes) -> Response:

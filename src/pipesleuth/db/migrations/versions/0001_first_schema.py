@@ -90,6 +90,7 @@ def upgrade() -> None:
         "payloads",
         sa.Column("ticket_id", sa.Unicode(length=64), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("compressed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_payloads")),
     )
     op.create_table(
@@ -147,8 +148,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
     )
     op.create_index("ix_tickets_fingerprint", "tickets", ["fingerprint", "timestamp"], unique=False)
-    op.create_index("ix_tickets_itsm", "tickets", ["itsm_ticket_id"], unique=False)
-    op.create_index("ix_tickets_jira_issue", "tickets", ["jira_issue_id"], unique=False)
+    op.create_index(
+        "ix_tickets_itsm",
+        "tickets",
+        ["itsm_ticket_id"],
+        unique=False,
+        sqlite_where=sa.text("itsm_ticket_id IS NOT NULL"),
+        postgresql_where=sa.text("itsm_ticket_id IS NOT NULL"),
+        mssql_where=sa.text("itsm_ticket_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tickets_jira_issue",
+        "tickets",
+        ["jira_issue_id"],
+        unique=False,
+        sqlite_where=sa.text("jira_issue_id IS NOT NULL"),
+        postgresql_where=sa.text("jira_issue_id IS NOT NULL"),
+        mssql_where=sa.text("jira_issue_id IS NOT NULL"),
+    )
     op.create_index("ix_tickets_sla", "tickets", ["sla_status", "sla_due_at"], unique=False)
     op.create_index("ix_tickets_status_timestamp", "tickets", ["status", "timestamp", "id"], unique=False)
     op.create_index("ix_tickets_timestamp", "tickets", ["timestamp", "id"], unique=False)
@@ -223,8 +240,20 @@ def downgrade() -> None:
     op.drop_index("ix_tickets_timestamp", table_name="tickets")
     op.drop_index("ix_tickets_status_timestamp", table_name="tickets")
     op.drop_index("ix_tickets_sla", table_name="tickets")
-    op.drop_index("ix_tickets_jira_issue", table_name="tickets")
-    op.drop_index("ix_tickets_itsm", table_name="tickets")
+    op.drop_index(
+        "ix_tickets_jira_issue",
+        table_name="tickets",
+        sqlite_where=sa.text("jira_issue_id IS NOT NULL"),
+        postgresql_where=sa.text("jira_issue_id IS NOT NULL"),
+        mssql_where=sa.text("jira_issue_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_tickets_itsm",
+        table_name="tickets",
+        sqlite_where=sa.text("itsm_ticket_id IS NOT NULL"),
+        postgresql_where=sa.text("itsm_ticket_id IS NOT NULL"),
+        mssql_where=sa.text("itsm_ticket_id IS NOT NULL"),
+    )
     op.drop_index("ix_tickets_fingerprint", table_name="tickets")
     op.drop_table("tickets")
     op.drop_table("payloads")

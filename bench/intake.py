@@ -1,0 +1,131 @@
+"""How fast webhooks become durable tickets, as a share of what a no-op POST route does on the same server."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+from load import Run, post
+
+KEY = "bench-key-0123456789abcdef"
+CONNECTIONS = 32
+REQUESTS = 4000
+MESSAGES = (
+    "Operation on target Copy orders failed: ErrorCode=SqlFailedToConnect,'Type=Microsoft.DataTransfer.Common.Shared."
+    "HybridDeliveryException,Message=Cannot connect to SQL Database: 'retail-{n}.database.windows.net', Database: "
+    "'orders', User: 'etl'. Check the linked service configuration is correct, and make sure the SQL Database firewall "
+    "allows the integration runtime to access.,Source=Microsoft.DataTransfer.Connectors.MSSQL,''Type=System.Data."
+    "SqlClient.SqlException,Message=A network-related or instance-specific error occurred.,Source=.Net SqlClient,'",
+    "Operation on target Load sales failed: ErrorCode=UserErrorSourceBlobNotExists,'Type=Microsoft.DataTransfer.Common."
+    "Shared.HybridDeliveryException,Message=The required Blob is missing. ContainerName: https://acc{n}.blob.core."
+    "windows.net/raw, path: sales/2026/{n}/part.csv.,Source=Microsoft.DataTransfer.ClientLibrary,'",
+    'Operation on target df_orders failed: {"StatusCode":"DFExecutorUserError","Message":"Job failed due to '
+    "reason: at Sink 'sink{n}': Column 'amount' has incompatible types\"}",
+    "Operation on target Notebook failed: org.apache.spark.SparkException: Job aborted due to stage failure: Task {n} in "
+    "stage 3.0 failed 4 times: ExecutorLostFailure (executor 7 exited caused by one of the running tasks) Reason: "
+    "Container killed on request. Exit code is 137",
+)
+
+
+def bodies(count: int, *, same: bool = False) -> Iterator[bytes]:
+    """Typical alerts; each with a run of its own, or all with one of a hundred."""
+    for number in range(count):
+        run = str(uuid.UUID(int=number % 100)) if same else str(uuid.uuid4())
+        message = MESSAGES[number % len(MESSAGES)].replace("{n}", str(number % 50))
+        yield json.dumps(alert(f"pl_load_orders_{number % 40}", run, message)).encode()
+
+
+def alert(pipeline: str, run: str, message: str) -> dict[str, object]:
+    """A log alert as Azure Monitor sends it."""
+    resource = "/subscriptions/1111/resourcegroups/rg/providers/microsoft.datafactory/factories/adf-sales-prod"
+    values = {"PipelineName": pipeline, "RunId": run, "ErrorCode": "2200", "FailureType": "UserError"}
+    dimensions = [
+        {"name": n, "value": v} for n, v in {**values, "ErrorMessage": message, "_ResourceId": resource}.items()
+    ]
+    essentials = {
+        "alertId": f"/subscriptions/1111/alerts/{run}",
+        "alertRule": "adf-pipeline-failed",
+        "severity": "Sev1",
+        "signalType": "Log",
+        "monitorCondition": "Fired",
+        "monitoringService": "Log Alerts V2",
+        "alertTargetIDs": [resource],
+        "originAlertId": run,
+        "firedDateTime": "2026-11-20T02:16:31.4410000Z",
+    }
+    condition = {
+        "windowSize": "PT5M",
+        "allOf": [{"searchQuery": "ADFPipelineRun", "dimensions": dimensions, "metricValue": 1.0}],
+    }
+    context = {"properties": None, "conditionType": "LogQueryCriteria", "condition": condition}
+    return {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": essentials, "alertContext": context}}
+
+
+@contextmanager
+def service(*arguments: str, **environment: str) -> Iterator[int]:
+    """The service in a process of its own, ready; its port."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        env = {**os.environ, "DATA_DIR": folder, "RCA_API_KEY": KEY, **environment}
+        script = str(Path(__file__).with_name("measured.py"))
+        process = subprocess.Popen([sys.executable, script, str(port), *arguments], env=env)
+        try:
+            for _ in range(200):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2)  # noqa: S310  # our own server
+                    break
+                except OSError:
+                    time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
+def load(port: int, path: str, count: int, *, same: bool = False, connections: int = CONNECTIONS) -> Run:
+    """One load run; raises where an answer was not 200."""
+    made = iter(list(bodies(count, same=same)))
+    run = uvloop.run(post(port, path, made, key=KEY, connections=connections))
+    assert set(run.statuses) == {200}, run.statuses
+    return run
+
+
+def show(name: str, run: Run, floor: Run) -> None:
+    """One line of the table."""
+    share = run.rate / floor.rate
+    print(
+        f"{name:<42} {run.rate:>8.0f}/s  p50 {run.at(0.5):>6.1f} ms  p99 {run.at(0.99):>6.1f} ms  {share:>5.2f} × no-op"
+    )
+
+
+def main() -> None:
+    for name, arguments in (
+        ("to-dos left", ("--no-work",)),
+        ("to-dos worked off", ()),
+        ("every handler hangs", ("--hang",)),
+    ):
+        with service(*arguments) as port:
+            load(port, "/noop", 500)
+            floor = load(port, "/noop", REQUESTS)
+            show("no-op POST", floor, floor)
+            load(port, "/azure-monitor", 200)
+            show(f"new failures, {name}", load(port, "/azure-monitor", REQUESTS), floor)
+            load(port, "/azure-monitor", 100, same=True)
+            show(f"duplicates, {name}", load(port, "/azure-monitor", REQUESTS, same=True), floor)
+
+
+if __name__ == "__main__":
+    main()
