@@ -10,7 +10,7 @@ export function timer(card, now, warn) {
 	const sla = slaOf(card, now, warn);
 	const running = sla.left !== null;
 	if (!running) return html`<span class="sla" data-state="${sla.state}">${slaText(sla)}</span>`;
-	return html`<span class="sla" role="timer" data-timer="${card.id}" data-state="${sla.state}">${slaText(sla)}</span>`;
+	return html`<span class="sla" role="timer" data-sla="${card.id}" data-state="${sla.state}">${slaText(sla)}</span>`;
 }
 
 const jiraLink = ({ itsm_ticket_id: key, jira_url: url }) =>
@@ -47,7 +47,7 @@ function body(card, now, warn) {
 			${closed ? closing(card) : deliveryDots(card.deliveries)}
 			${button("details", "View Details")}
 		</footer>
-		${closed ? null : html`<div class="fuse" data-fuse="${card.id}"></div>`}`;
+		${closed ? null : html`<div class="fuse" data-sla="${card.id}"></div>`}`;
 }
 
 function closing(card) {

@@ -5,7 +5,7 @@ import { Api } from "./api.js";
 import { Board } from "./board.js";
 import { ServerClock } from "./clock.js";
 import { Detail } from "./detail.js";
-import { save } from "./download.js";
+import { copy, save } from "./download.js";
 import { changed, cleared, toggled } from "./filters.js";
 import { drawBanners, drawConnection, drawPerson, say } from "./frame.js";
 import { listenToKeys } from "./keys.js";
@@ -52,6 +52,7 @@ function wire(page) {
 			page.go(cleared(page.view));
 		},
 		csv: download,
+		copy: (button) => copy([...button.parentElement.querySelectorAll("ol li")].map((step, n) => `${n + 1}. ${step.textContent}`).join("\n"), say),
 		again: page.reload,
 		more: () => page.board.more(),
 		top: () => scrollTo({ top: 0 }),
@@ -70,7 +71,7 @@ function wire(page) {
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-do]");
-		if (!button || button.closest("#detail") || !deeds[button.dataset.do]) return;
+		if (!button || !deeds[button.dataset.do]) return;
 		button.closest("[popover]")?.hidePopover();
 		deeds[button.dataset.do](button);
 	});

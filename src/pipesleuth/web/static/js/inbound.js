@@ -2,6 +2,7 @@
 
 import { badge, button, facts, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, html } from "./template.js";
+import { cause, steps } from "./ticket.js";
 import { cut, moment, size } from "./times.js";
 import { plain } from "./words.js";
 
@@ -83,13 +84,11 @@ function row(line) {
 
 function verdict(found) {
 	return html`<div class="verdict-box"><p class="row">${badge(found.severity, found.severity)}${badge(found.priority, found.priority)}</p>
-		<p class="text" dir="auto">${found.root_cause}</p>
-		<ol>${(found.recommendations ?? []).map((step) => html`<li dir="auto">${step}</li>`)}</ol>
+		${cause({ ...found, rca_result: found.root_cause })}${steps(found)}
 		${facts([
 			["Error type", found.error_type],
 			["Category", plain(found.category)],
 			["Affected entity", found.affected_entity],
-			["Confidence", found.confidence],
 			["Owner", plain(found.owner)],
 			["A re-run may help", found.retryable ? "yes" : "no"],
 		])}</div>`;

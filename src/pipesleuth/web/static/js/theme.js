@@ -1,21 +1,12 @@
 /* Dark, light or as the system says. A classic script, so that the page is never drawn in the wrong one. */
 (() => {
-	const KEY = "pipesleuth.theme";
-	const root = document.documentElement;
-	const system = matchMedia("(prefers-color-scheme: dark)");
-	const read = () => {
-		try {
-			return localStorage.getItem(KEY);
-		} catch {
-			return null; // storage can be forbidden; the system's wish then stands
-		}
-	};
-	const chosen = read();
+	const [key, root] = ["pipesleuth.theme", document.documentElement];
+	const chosen = localStorage.getItem(key);
 	if (chosen) root.dataset.theme = chosen;
 	document.addEventListener("click", (event) => {
-		if (!event.target.closest?.("[data-theme-switch]")) return;
-		const next = (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
-		root.dataset.theme = next;
-		localStorage.setItem(KEY, next);
+		if (!event.target.closest("[data-theme-switch]")) return;
+		const now = root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+		root.dataset.theme = now === "dark" ? "light" : "dark";
+		localStorage.setItem(key, root.dataset.theme);
 	});
 })();

@@ -20,16 +20,16 @@ function head(ticket, now, warn) {
 			${badge(ticket.priority, ticket.priority)}${timer(ticket, now, warn)}</p>`;
 }
 
-function cause(ticket) {
+export function cause(ticket) {
 	const who = !ticket.rca_source || ticket.rca_source === "knowledge" ? "knowledge base" : ticket.rca_source;
 	return html`<h3>Root cause</h3><p class="text" dir="auto">${ticket.rca_result || "The cause is still being looked for."}</p>
 		${ticket.confidence && html`<p class="quiet">${ticket.confidence} confidence, said by <bdi>${who}</bdi></p>`}`;
 }
 
-function steps({ recommendations }) {
+export function steps({ recommendations }) {
 	if (!recommendations?.length) return null;
-	return html`<h3>What to do ${button("copy", "Copy steps", { look: "small" })}</h3>
-		<ol>${recommendations.map((step) => html`<li dir="auto">${step}</li>`)}</ol>`;
+	return html`<h3>What to do</h3><ol>${recommendations.map((step) => html`<li dir="auto">${step}</li>`)}</ol>
+		${button("copy", "Copy steps", { look: "small" })}`;
 }
 
 function error({ error_message: raw, evidence }) {

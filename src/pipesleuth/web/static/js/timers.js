@@ -13,19 +13,12 @@ export function startTimers({ clock, look, warn, slept }) {
 }
 
 export function tickAll(root, now, look, warn) {
-	for (const timer of root.querySelectorAll("[data-timer]")) {
-		const card = look(timer.dataset.timer);
+	for (const one of root.querySelectorAll("[data-sla]")) {
+		const card = look(one.dataset.sla);
 		if (!card) continue;
 		const sla = slaOf(card, now, warn);
-		const text = slaText(sla);
-		if (timer.textContent !== text) timer.textContent = text;
-		if (timer.dataset.state !== sla.state) timer.dataset.state = sla.state;
-	}
-	for (const fuse of root.querySelectorAll("[data-fuse]")) {
-		const card = look(fuse.dataset.fuse);
-		if (!card) continue;
-		const { state, share } = slaOf(card, now, warn);
-		fuse.dataset.state = state;
-		fuse.style.setProperty("--share", share.toFixed(3));
+		if (one.dataset.state !== sla.state) one.dataset.state = sla.state;
+		if (one.className === "fuse") one.style.setProperty("--share", sla.share.toFixed(3));
+		else if (one.textContent !== slaText(sla)) one.textContent = slaText(sla);
 	}
 }
