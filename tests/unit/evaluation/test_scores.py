@@ -51,8 +51,8 @@ def test_a_right_category_counts_for_its_category_and_its_confidence() -> None:
 @pytest.mark.parametrize("where", ["case", "expect"])
 def test_an_alternative_category_is_accepted_but_not_strictly_right(where: str) -> None:
     alternative: dict[str, Any] = {"alt_categories": ["firewall"]}
-    more = alternative if where == "case" else {"expect": alternative}
-    line = case("a", **more)
+    more: dict[str, Any] = alternative if where == "case" else {"expect": alternative}
+    line = case("a", "dns", **more)
     figures = scored([line], {"a": Verdict(category="firewall")}).figures()
     assert (figures["category"], figures["category_strict"]) == (1.0, 0.0)
 
