@@ -31,9 +31,10 @@ def units(text: str) -> int:
 
 
 def cut(text: str, longest: int) -> str:
-    """At most `longest` UTF-16 units of the text, with an ellipsis where it was cut."""
+    """At most `longest` UTF-16 units of the text (but one at least), with an ellipsis where it was cut."""
     if units(text) <= longest:
         return text
+    longest = max(longest, 1)
     kept = text[: longest - 1]
     while (over := units(kept) - (longest - 1)) > 0:
         kept = kept[: len(kept) - max(1, over // 2)]

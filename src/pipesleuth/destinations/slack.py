@@ -232,7 +232,8 @@ class Slack:
             raise self._meaning(refusal, channel, creates=creates) from refusal
 
     def _meaning(self, refusal: SlackRefusal, channel: str, *, creates: bool) -> Retryable | Permanent:
-        return meaning(refusal, channel, creates=creates, only_channel=not self._routes)
+        shown = channel if _CHANNEL_ID.match(channel) or channel.startswith("#") else f"#{channel}"
+        return meaning(refusal, shown, creates=creates, only_channel=not self._routes)
 
 
 def _message(notice: Notice) -> dict[str, Any]:

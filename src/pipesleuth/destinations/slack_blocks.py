@@ -62,7 +62,7 @@ def header(notice: Notice) -> str:
     """The first line: sign, priority and pipeline, at most 150 characters of plain text."""
     what = clean_line(notice.fields.get("pipeline")) or notice.ticket_id
     ending = "closed" if notice.status is Status.ACKNOWLEDGED else "failed"
-    priority = clean_line(notice.fields.get("priority"))
+    priority = cut(clean_line(notice.fields.get("priority")), 20)
     start = f"{SIGNS[notice.status]} {priority}".strip()
     return f"{start} {cut(what, LONGEST_HEADER - units(start) - len(ending) - 2)} {ending}"
 
@@ -76,7 +76,7 @@ def fallback(notice: Notice) -> str:
 def note(news: News) -> str:
     """One audit line for the thread, escaped."""
     title = escaped(clean_line(news.action) or "News", 200)
-    return f"*{title}*\n{escaped(clean(news.text).strip(), LONGEST_SECTION)}".strip()
+    return f"*{title}*\n{escaped(clean(news.text).strip(), LONGEST_SECTION - 300)}".strip()
 
 
 def note_blocks(news: News) -> list[Block]:
