@@ -110,7 +110,8 @@ def says(word: str) -> bool:
 def has_script_name(name: str) -> bool:
     file, _, word = name.partition(":")
     path = STATIC / "js" / file
-    return path.is_file() and re.search(rf"^export .*\b{re.escape(word)}\b", path.read_text(), re.MULTILINE) is not None
+    made = rf"^(?:export )?(?:async )?(?:function|class|const|let) {re.escape(word)}\b"
+    return path.is_file() and re.search(made, path.read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
 KINDS: dict[str, Callable[[str], bool]] = {

@@ -32,7 +32,9 @@ HEAVY = [
 ]
 
 # Patterns are put together from halves, so that this file does not break its own rules.
-UNFINISHED = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
+LATER = r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b"
+# In a comment or before a colon; as a plain word it may be a vendor's own (a Jira task's state).
+UNFINISHED = re.compile(rf"""(?:\#|//|/\*|<!--)[^"']*{LATER}|{LATER}\s*[:(]""")
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}/-])/(?:" + "|".join(("work", "farm", "root", "home/" + r"\w+")) + r")/")
 REGISTRIES = re.compile(
     "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)", "--(?:extra-)?index" + "-url"))
