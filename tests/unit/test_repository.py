@@ -132,6 +132,22 @@ def test_every_module_of_the_program_starts_with_a_sentence() -> None:
     assert silent == []
 
 
+def is_empty(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether nothing but a docstring or `pass` is in it; a protocol's `...` is a promise of its own."""
+    rest = function.body[1:] if ast.get_docstring(function) else function.body
+    return all(isinstance(statement, ast.Pass) for statement in rest)
+
+
+def test_no_function_of_the_program_is_empty() -> None:
+    empty = [
+        f"{path.relative_to(HOUSE)}:{node.lineno}: {node.name}"
+        for path in sorted((HOUSE / "src").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_empty(node)
+    ]
+    assert empty == []
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     readme = (HOUSE / "README.md").read_text(encoding="utf-8")
     ci = (HOUSE / ".ci" / "run").read_text(encoding="utf-8")
