@@ -19,6 +19,7 @@ from pipesleuth.db.database import Database, epoch
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination
+from pipesleuth.destinations.jira import JiraSettings
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import StoreUnavailable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
@@ -35,7 +36,7 @@ from pipesleuth.tickets.links import Links
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault
 from pipesleuth.triage.redact import mask
-from pipesleuth.web import auth, edge, errors, export, health, hooks, pages, stream, tickets
+from pipesleuth.web import auth, edge, errors, export, health, hooks, jira, pages, stream, tickets
 from pipesleuth.web.deps import House
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
@@ -90,7 +91,7 @@ def build(
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
-    for room in (hooks, auth, tickets, export, stream, health):
+    for room in (hooks, jira, auth, tickets, export, stream, health):
         app.include_router(room.router)
     pages.install(app, parts.house)
     app.add_middleware(edge.Edge, gauges=parts.house.gauges)
@@ -110,7 +111,8 @@ def assemble(
     shelf = _told(settings, clock) if told is None else told
     bell = Bell()
     database = Database(settings.database, after_commit=bell.ring)
-    links = Links(settings.public_base_url, getattr(shelf.get("jira"), "base_url", None))
+    jira = JiraSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    links = Links(settings.public_base_url, jira.site_url if jira.configured else None)
     feed = Feed(database, links)
     hub = Hub(bell, feed)
     intake = _intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock)
@@ -140,6 +142,8 @@ def assemble(
         ),
         read_archived=_archived(shelf),
         now=clock,
+        jira=shelf.get("jira"),
+        jira_secret=jira.jira_webhook_secret.get_secret_value() if jira.jira_webhook_secret else "",
     )
     if worker is not None:
         house.worker_beat = lambda: worker.beat

@@ -95,6 +95,8 @@ class Ticket(Base):
     told_at: Mapped[str | None] = mapped_column(Time)  # when the first channel was told
     jira_live: Mapped[bool] = mapped_column(Boolean)  # a Jira issue owns this ticket's status
     jira_issue_id: Mapped[str | None] = mapped_column(Id)
+    jira_updated_at: Mapped[str | None] = mapped_column(Time)  # Jira's own time of the newest change we know
+    status_by: Mapped[str | None] = mapped_column(Word)  # `jira` or `pipesleuth`: whose hand moved it last
 
     __table_args__ = (
         # SQL Server counts NULLs as equal, hence the filter everywhere.

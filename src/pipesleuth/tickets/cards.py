@@ -49,7 +49,7 @@ _CARD = (
 CARD_COLUMNS = _CARD
 # A live event stays under 2 kB whatever the names in it: these give way first.
 _SHORT_IN_EVENTS = {"rca_result": 160, "pipeline": 120, "run_id": 120, "affected_entity": 120, "finops_owner": 80}
-_INTERNAL = ("failure", "jira_live", "jira_issue_id", "told_at", "sla_warned_at")
+_INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status_by", "told_at", "sla_warned_at")
 
 
 def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ TOLD = (
     "Ticket Taken",
     "Ticket Closed",
     "Ticket Reopened",
+    "Ticket Put Back",
     "Jira Created",
     "Jira Deleted",
 )
@@ -65,6 +66,7 @@ _SHOWN = (
     "responder",
     "processing_mode",
     "logic_app_run_id",
+    "status_by",
 )
 
 
@@ -109,6 +111,8 @@ class Delivery:
             return Done(version)
         notice, masked = self._notice(reading)
         receipt = await self._destination.deliver(notice, claim.receipt, in_doubt=claim.in_doubt)
+        if not receipt.key:
+            return Done(version)  # nothing was created there, and nothing has to be
         left = self._left_the_house(receipt, notice, masked)
         return Done(version, receipt, effects=lambda c: self._record(c, claim, receipt, left))
 
@@ -180,8 +184,11 @@ class Delivery:
     def _left_the_house(self, receipt: Receipt, notice: Notice, masked: int) -> str:
         """What went out, in one sentence for the audit trail."""
         sent = int(receipt.more.get("bytes") or 0) or len(notice.payload or b"") or _size(notice)
-        note = receipt.more.get("note")
-        return f"{sent} bytes to {self.kind}, {masked} secrets masked." + (f" {note}" if note else "")
+        notes = [receipt.more[name] for name in ("unlooked",) if receipt.more.get(name)]
+        if receipt.more.get("left_out"):
+            notes.append(f"left out, as the project refuses it: {receipt.more['left_out']}")
+        said = f"{sent} bytes to {self.kind}, {masked} secrets masked"
+        return "; ".join([said, *notes]) + "."
 
     def _record(self, connection: Connection, claim: Claim, receipt: Receipt, left: str) -> None:
         now = self._now()

@@ -28,6 +28,7 @@ from pipesleuth.tickets import sla, trail
 from pipesleuth.tickets.origin import stored
 
 CHANNELS = ("jira", "slack")
+OURS, JIRAS = "pipesleuth", "jira"  # whose hand moved a ticket
 
 # What a receipt means for the mission's columns: the to-dos keep the truth, these are copies for readers.
 RECEIPTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -103,8 +104,23 @@ def take(connection: Connection, ticket_id: str, by: str, note: str | None, now:
     row = _ours(connection, ticket_id)
     if row["status"] != Status.OPEN:
         raise NotNow(f"The ticket is {row['status']}; only an open one can be taken.")
-    values = {"status": Status.IN_PROGRESS, "ack_user": by}
-    change(connection, row, values, _status_entry("Ticket Taken", by, note), now)
+    start(connection, row, by, now, details=note)
+
+
+def start(
+    connection: Connection, row: RowMapping, by: str, now: datetime, *, details: str | None = None, hand: str = OURS
+) -> None:
+    """Somebody works on it from now on."""
+    values = {"status": Status.IN_PROGRESS, "ack_user": by, "status_by": hand}
+    change(connection, row, values, _status_entry("Ticket Taken", by, details), now)
+
+
+def put_back(
+    connection: Connection, row: RowMapping, by: str, now: datetime, *, details: str | None = None, hand: str = OURS
+) -> None:
+    """Nobody works on it any more, and it is not done."""
+    values = {"status": Status.OPEN, "ack_user": None, "status_by": hand}
+    change(connection, row, values, _status_entry("Ticket Put Back", by, details), now)
 
 
 def _status_entry(action: str, by: str, details: str | None, seconds: int | None = None) -> trail.Entry:
@@ -135,7 +151,14 @@ def _ours(connection: Connection, ticket_id: str) -> RowMapping:
 
 
 def finish(
-    connection: Connection, row: RowMapping, by: str, at: datetime, now: datetime, *, details: str | None = None
+    connection: Connection,
+    row: RowMapping,
+    by: str,
+    at: datetime,
+    now: datetime,
+    *,
+    details: str | None = None,
+    hand: str = OURS,
 ) -> None:
     """Close a ticket as of `at`, bounded by its creation and now: who, how long it took, in time or not."""
     created, due_at = moment(row["timestamp"]), moment(row["sla_due_at"])
@@ -148,6 +171,7 @@ def finish(
         "ack_ts": timestamp(closed_at),
         "ack_seconds": seconds,
         "sla_status": outcome,
+        "status_by": hand,
     }
     if row["sla_status"] == SlaStatus.BREACHED and outcome == SlaStatus.MET:
         told_late = f"Closed at {timestamp(closed_at)}, before the deadline; the news came later."
@@ -157,7 +181,14 @@ def finish(
 
 
 def resume(
-    connection: Connection, row: RowMapping, status: Status, by: str, now: datetime, *, details: str | None = None
+    connection: Connection,
+    row: RowMapping,
+    status: Status,
+    by: str,
+    now: datetime,
+    *,
+    details: str | None = None,
+    hand: str = OURS,
 ) -> None:
     """Reopen a ticket: what closing wrote is cleared, and the clock goes on from the first deadline."""
     late = now > moment(row["sla_due_at"])
@@ -168,6 +199,7 @@ def resume(
         "ack_ts": None,
         "ack_seconds": None,
         "sla_status": SlaStatus.BREACHED if late else SlaStatus.PENDING,
+        "status_by": hand,
     }
     change(connection, row, values, _status_entry("Ticket Reopened", by, details), now)
 

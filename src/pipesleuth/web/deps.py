@@ -15,6 +15,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from pipesleuth.accounts import Accounts, ApiKeys, Person, Unknown
 from pipesleuth.db.database import Database
+from pipesleuth.destinations.contract import Destination
 from pipesleuth.live import Hub
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
@@ -49,6 +50,8 @@ class House:
     rejected: Rejected
     read_archived: PayloadReader
     now: Callable[[], datetime]
+    jira: Destination | None = None
+    jira_secret: str = ""
     epoch: str = ""
     worker_beat: Callable[[], datetime | None] = lambda: None
     worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict

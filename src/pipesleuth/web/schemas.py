@@ -43,6 +43,12 @@ class WebhookAnswer(BaseModel):
     tickets: list[dict[str, Any]] | None = None
 
 
+class JiraAnswer(BaseModel):
+    """What Jira is told."""
+
+    status: Literal["ok", "ignored", "not_found"]
+
+
 class TicketExists(BaseModel):
     """Whether a run has a ticket."""
 

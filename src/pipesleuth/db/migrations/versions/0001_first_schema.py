@@ -145,6 +145,8 @@ def upgrade() -> None:
         sa.Column("told_at", sa.Unicode(length=32), nullable=True),
         sa.Column("jira_live", sa.Boolean(), nullable=False),
         sa.Column("jira_issue_id", sa.Unicode(length=64), nullable=True),
+        sa.Column("jira_updated_at", sa.Unicode(length=32), nullable=True),
+        sa.Column("status_by", sa.Unicode(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
     )
     op.create_index("ix_tickets_fingerprint", "tickets", ["fingerprint", "timestamp"], unique=False)

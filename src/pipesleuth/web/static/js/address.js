@@ -20,7 +20,6 @@ export function readView(search, hash) {
 	return view;
 }
 
-// The ticket a hash like `#/tickets/<id>` points to, or null.
 export function readTicket(hash) {
 	const found = /^#\/tickets\/([^/?]+)$/.exec(hash);
 	try {

@@ -1,10 +1,9 @@
-// Questions to the server: Bearer, JSON, and one kind of error with a sentence a person can use.
+// Questions to the server, and one kind of error with a sentence a person can use.
 
-// `status` is 0 when the server was not reached; `message` is a sentence for a person.
 export class ApiError extends Error {
 	constructor(status, { detail, field, code } = {}) {
 		super(typeof detail === "string" && detail ? detail : sentence(status));
-		Object.assign(this, { status, field: field ?? null, code: code ?? null });
+		Object.assign(this, { status, field, code });
 	}
 }
 
@@ -16,7 +15,6 @@ function sentence(status) {
 const asking = (path, asked) => (asked ? `${path}?${new URLSearchParams(asked)}` : path);
 
 export class Api {
-	// `gone()` is called when the server no longer accepts the token.
 	constructor({ token = () => null, gone = () => {}, clock = null } = {}) {
 		Object.assign(this, { token, gone, clock });
 	}
@@ -45,7 +43,7 @@ export class Api {
 		if (token) headers.Authorization = `Bearer ${token}`;
 		let answer;
 		try {
-			answer = await fetch(path, { ...options, headers, credentials: "same-origin", cache: "no-store" });
+			answer = await fetch(path, { ...options, headers, cache: "no-store" });
 		} catch (error) {
 			if (error.name === "AbortError") throw error;
 			throw new ApiError(0);

@@ -14,7 +14,7 @@ export function lineMatches(line, words) {
 	return !wanted || Object.values(line).some((value) => String(value ?? "").toLowerCase().includes(wanted));
 }
 
-export class Audit {
+export default class Audit {
 	#app;
 	#panel;
 	#lines = [];

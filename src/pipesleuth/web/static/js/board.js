@@ -11,9 +11,9 @@ import { fill, html } from "./template.js";
 import { tickAll } from "./timers.js";
 
 const QUIET = {
-	open: ["All quiet", "No ticket is open. New failures appear here by themselves."],
-	in_progress: ["Nobody is on a ticket", "Tickets that somebody has taken, here or in Jira, stand here."],
-	closed: ["Nothing closed yet", "Closed tickets stand here with who closed them and how long it took."],
+	open: ["All quiet", "New failures appear here by themselves."],
+	in_progress: ["Nobody is on a ticket", "Tickets taken here or in Jira stand here."],
+	closed: ["Nothing closed yet", "Who closed what, and how fast, stands here."],
 };
 const MARK = 2500;
 const READING = 60; // scrolled further than this, a person reads

@@ -16,7 +16,6 @@ const figure = (title, ...inside) => html`<figure><figcaption>${title}</figcapti
 const cells = (row) => html`<tr>${row.map((value) => html`<td>${value ?? "—"}</td>`)}</tr>`;
 const at = (number) => number.toFixed(1);
 
-// Stacked columns, a row of `rows` a day; `series` is `[[key, name, tone], …]`.
 export function columns(title, rows, series) {
 	if (!rows?.length) return figure(title, html`<p class="quiet">No data in this time.</p>`);
 	const value = (row, key) => Math.round((Number(row[key]) || 0) * 10) / 10;

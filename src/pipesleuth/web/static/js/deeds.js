@@ -3,8 +3,9 @@
 import { html } from "./template.js";
 import { CATEGORIES, KINDS, plain } from "./words.js";
 
+export const ticketPath = (id) => `/api/tickets/${encodeURIComponent(id)}`;
+
 const BUTTONS = { take: "Take", close: "Resolve", reopen: "Reopen" };
-const DONE = { take: "Ticket taken", close: "Ticket resolved", reopen: "Ticket reopened" };
 
 export function actionForms(ticket) {
 	const allowed = (ticket.actions ?? []).filter((name) => BUTTONS[name]);
@@ -25,7 +26,7 @@ export function actionForms(ticket) {
 }
 
 export async function act(app, id, deed, value, said = {}) {
-	const path = `/api/tickets/${encodeURIComponent(id)}`;
+	const path = ticketPath(id);
 	try {
 		if (deed === "retry") {
 			await app.api.post(`${path}/deliveries/${encodeURIComponent(value)}/retry`);
@@ -36,7 +37,7 @@ export async function act(app, id, deed, value, said = {}) {
 			app.say("Thank you, your answer is kept");
 		} else if (BUTTONS[deed]) {
 			await app.api.post(`${path}/${deed}`, said.note ? { note: said.note } : {});
-			app.say(DONE[deed]);
+			app.say(`${BUTTONS[deed]}: done`);
 		} else return false;
 	} catch (error) {
 		app.say(error.message, true);

@@ -1,6 +1,6 @@
 // The ticket's dialog: opened by its address, kept up to date while open.
 
-import { act, actionForms } from "./deeds.js";
+import { act, actionForms, ticketPath } from "./deeds.js";
 import { trouble } from "./furniture.js";
 import { drawTicket } from "./ticket.js";
 import { element, fill, html } from "./template.js";
@@ -31,9 +31,8 @@ export function Detail(app, dialog) {
 
 	async function load() {
 		const id = shown;
-		const path = `/api/tickets/${encodeURIComponent(id)}`;
+		const path = ticketPath(id);
 		try {
-			// Related failures are a help, not a condition: the ticket is shown without them.
 			const [answer, related] = await Promise.all([
 				app.api.get(path),
 				app.api.get(`${path}/related`).catch(() => null),
@@ -72,7 +71,7 @@ export function Detail(app, dialog) {
 		if (deed === "close-dialog") dialog.close();
 		else if (deed === "again") load();
 		else if (deed === "related") app.open(value);
-		else if (deed === "payload") app.saveFile(`/api/tickets/${encodeURIComponent(shown)}/payload`, null, `${shown}-payload.json`);
+		else if (deed === "payload") app.saveFile(`${ticketPath(shown)}/payload`, null, `${shown}-payload.json`);
 		else if (deed === "wrong") dialog.querySelector("[data-wrong]").hidden = false;
 		else if (await act(app, shown, deed, value)) await load();
 	}

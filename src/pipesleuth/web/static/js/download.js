@@ -8,7 +8,6 @@ export function save(blob, name) {
 	setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// One CSV cell: quoted where needed, and never the start of a spreadsheet formula.
 export function cell(value) {
 	const text = value === null || value === undefined ? "" : String(value);
 	const safe = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

@@ -1,4 +1,4 @@
-// What stands around the tabs: counts, connection state, banners, who is logged in, short messages.
+// What stands around the tabs: counts, connection, banners, person, short messages.
 
 import { TABS } from "./address.js";
 import { fill, html } from "./template.js";

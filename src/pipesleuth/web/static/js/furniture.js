@@ -20,6 +20,5 @@ export const facts = (list) =>
 
 export const toTicket = (id, text = id) => html`<a href="${`#/tickets/${encodeURIComponent(id)}`}"><bdi>${text}</bdi></a>`;
 
-// A link to an outside address in a new tab; the text alone where that is no web address.
 export const away = (address, text) =>
 	linkable(address) ? html`<a href="${address}" target="_blank" rel="noopener noreferrer"><bdi>${text}</bdi></a>` : html`<bdi>${text}</bdi>`;

@@ -1,4 +1,4 @@
-// Why there is no ticket: every webhook of late with its answer; and a box to ask what Pipesleuth would say.
+// Why there is no ticket: every webhook of late; and a box to ask what Pipesleuth would say.
 
 import { badge, button, facts, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, html } from "./template.js";
@@ -9,7 +9,7 @@ import { plain } from "./words.js";
 const HEADS = ["Time", "Door", "Outcome", "Reason", "Ticket", "Size", "Digest"];
 const GOOD = /^(success|created|ok)/;
 
-export class Inbound {
+export default class Inbound {
 	#app;
 	#panel;
 	#rows = [];

@@ -11,7 +11,7 @@ const RANGES = { 7: "Week", 30: "Month", 90: "Quarter" };
 const PARTS = { open: "Still open", breached: "SLA breached", recurring: "Recurring", holders: "Who holds what" };
 const TONES = ["Low", "Medium", "High", "Critical"].map((name) => [name, name, name.toLowerCase()]);
 
-export class Insights {
+export default class Insights {
 	#app;
 	#panel;
 	#series = null;

@@ -5,10 +5,6 @@ const TYPING = /^(INPUT|TEXTAREA|SELECT)$/;
 export function listenToKeys(app) {
 	addEventListener("keydown", (event) => {
 		if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-		if (event.target === app.search && event.key === "Escape") {
-			if (!app.search.value) app.search.blur();
-			return;
-		}
 		if (TYPING.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
 		if (deed(app, event)) event.preventDefault();
 	});

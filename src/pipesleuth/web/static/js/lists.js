@@ -56,7 +56,6 @@ export class Lists {
 		this.#changed();
 	}
 
-	// The numbers beside the tabs, of the filtered lists when filters are set.
 	async counts(view) {
 		const summary = await this.#api.get("/api/summary");
 		const { open_tickets: open, in_progress_tickets: in_progress, acknowledged_tickets: closed } = summary;

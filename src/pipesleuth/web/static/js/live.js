@@ -1,4 +1,4 @@
-// Keeps the page true: one drawing per frame of events, polling where sockets are blocked, a visible state.
+// Keeps the page true: events drawn once per frame, polling where sockets are blocked, a visible state.
 
 import { Feed } from "./feed.js";
 
@@ -20,7 +20,6 @@ export function Live(parts) {
 		setInterval(mind, 1000);
 		addEventListener("online", () => feed.open());
 		addEventListener("offline", say);
-		addEventListener("pageshow", (event) => event.persisted && feed.open());
 		document.addEventListener("visibilitychange", () => document.hidden || mind(5000));
 		return new Promise((done) => {
 			greeted = done;

@@ -27,7 +27,6 @@ export function matches(card, view) {
 	return passes(card, view) && (!wanted || haystack(card).includes(wanted));
 }
 
-// The values of a filter found among the cards, with those already chosen, in reading order.
 export function choices(cards, name, chosen) {
 	const found = new Set(chosen);
 	for (const card of cards) if (card[FILTERS[name]]) found.add(card[FILTERS[name]]);

@@ -1,4 +1,4 @@
-// P1 tickets that reach a person who looks elsewhere: the title's count and, if wanted, a notification.
+// P1 tickets for a person who looks elsewhere: the title's count and, if wanted, a notification.
 
 import { cut } from "./times.js";
 
@@ -11,8 +11,7 @@ export async function toggleNotices() {
 		localStorage.removeItem(WISH);
 		return "Desktop notifications are off";
 	}
-	if (!globalThis.Notification) return "This browser has no desktop notifications";
-	if ((await Notification.requestPermission()) !== "granted") return "The browser does not allow notifications here";
+	if ((await globalThis.Notification?.requestPermission()) !== "granted") return "The browser does not allow notifications here";
 	localStorage.setItem(WISH, "yes");
 	return "You will be told of new P1 tickets";
 }

@@ -8,7 +8,6 @@ import { LISTS, Tickets } from "./tickets.js";
 
 const TYPING = 180;
 const COUNTING = 2000;
-const LAZY = { audit: ["./audit.js", "Audit"], insights: ["./insights.js", "Insights"], inbound: ["./inbound.js", "Inbound"] };
 
 export class Page {
 	tickets = new Tickets();
@@ -41,7 +40,6 @@ export class Page {
 		if (document.activeElement === document.body) this.board.shelf?.article(id)?.focus({ preventScroll: true });
 	};
 
-	// Shows another view; `push` is a step that Back undoes, `typing` waits for the next letter.
 	go(view, { push = false, typing = false } = {}) {
 		const opened = push && view.ticket !== null ? { opened: true } : push ? null : history.state;
 		history[push ? "pushState" : "replaceState"](opened, "", writeView(view));
@@ -78,7 +76,6 @@ export class Page {
 		this.#turn(this.view);
 	}
 
-	// Reads again what is shown: after a resync, an error, or when asked to.
 	reload = async () => {
 		const { tab } = this.view;
 		for (const other of LISTS) if (other !== tab) this.tickets.lists[other].key = null;
@@ -88,8 +85,7 @@ export class Page {
 	};
 
 	async #panel(tab) {
-		const [file, name] = LAZY[tab];
-		this.#panels[tab] ??= new (await import(file))[name](this, document.getElementById(tab));
+		this.#panels[tab] ??= new (await import(`./${tab}.js`)).default(this, document.getElementById(tab));
 		return this.#panels[tab];
 	}
 
@@ -126,9 +122,7 @@ export class Page {
 			[this.summary, this.#urgent] = [summary, p1.total ?? 0];
 			if (this.view.tab === "audit") await this.panel("load");
 		} catch (error) {
-			if (error.status === 401) return;
-			// These numbers may be old for a while; the lists themselves say when the server is away.
-			console.info("counts not read", error.message);
+			console.info("counts not read", error.message); // the lists themselves say when the server is away
 		}
 		this.draw();
 	}

@@ -13,7 +13,6 @@ export function toLogin(reason) {
 	location.replace(reason ? `/login?reason=${reason}` : "/login");
 }
 
-// Goes back to where one was before the login; only ever to the dashboard.
 export function goBack() {
 	const place = sessionStorage.getItem(PLACE) ?? "";
 	sessionStorage.removeItem(PLACE);

@@ -96,7 +96,6 @@ export class Shelf {
 		return made.article;
 	}
 
-	// Takes the block's cards out of the document, but leaves the room they need.
 	#empty(block) {
 		const columns = getComputedStyle(block.grid).gridTemplateColumns.split(" ").length || 1;
 		block.grid.replaceChildren();

@@ -24,7 +24,6 @@ export function slaOf(card, now, warn = {}) {
 	return { state: over ? "over" : left < early ? "warn" : "ok", left, share };
 }
 
-// The timer's words: "SLA 28m 14s left", "SLA breached, 3m 02s over".
 export function slaText({ state, left }) {
 	if (state === "met") return "SLA met";
 	if (state === "breached") return "SLA breached";

@@ -30,7 +30,6 @@ export function linkable(address) {
 	}
 }
 
-// A boolean attribute, to stand inside a tag: `<button ${flag("disabled", busy)}>`.
 export function flag(name, on) {
 	if (!FLAGS.has(name)) throw new TypeError(`${name} is no known flag`);
 	return new Flag(on ? name : "");

@@ -1,4 +1,4 @@
-// A whole ticket as sections: cause, evidence, steps, what happened, and the facts beside it.
+// A whole ticket as sections: cause, evidence, steps, timeline and facts.
 
 import { timer } from "./card.js";
 import { pieces } from "./evidence.js";

@@ -43,7 +43,6 @@ export class Tickets {
 		if (first) this.prune();
 	}
 
-	// Until the server answers a new question: what we hold and what fits.
 	narrow(tab, view) {
 		const fits = [...this.cards.values()].filter((card) => card.status === TABS[tab].status && matches(card, view));
 		for (const name of LISTS) this.lists[name] = emptyList();

@@ -43,7 +43,7 @@ export const toField = (iso) => iso ? local(iso).slice(0, 16).replace(" ", "T") 
 export function size(bytes) {
 	if (bytes === null || bytes === undefined) return "—";
 	if (bytes < 1000) return `${bytes} B`;
-	return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+	return `${(bytes / 1e3).toFixed(1)} kB`;
 }
 
 // A text cut to a length, with an ellipsis when something is missing; never through a surrogate pair.

@@ -13,7 +13,7 @@ export const CATEGORIES = (
 	"cluster_provisioning certificate_tls encryption_key unsupported_feature internal_service_error cancelled unknown"
 ).split(" ");
 
-const SPECIAL = { dns: "DNS", certificate_tls: "Certificate or TLS", expression_parameter: "Expression or parameter" };
+const SPECIAL = { dns: "DNS", certificate_tls: "Certificate or TLS" };
 
 export function plain(word) {
 	if (!word) return "";

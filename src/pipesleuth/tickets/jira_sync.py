@@ -1,0 +1,103 @@
+"""What becomes of a ticket when its Jira issue moves: once for each change, in the order of Jira's own clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+
+from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.tables import Mark, Ticket
+from pipesleuth.model import Status, StatusChange, timestamp
+from pipesleuth.tickets import lifecycle, trail
+from pipesleuth.tickets.lifecycle import JIRAS
+
+OK, IGNORED, NOT_FOUND = "ok", "ignored", "not_found"
+NOBODY = "Jira User"
+REMEMBERED = timedelta(days=2)  # Jira repeats a webhook for hours at most
+
+
+def apply(connection: Connection, change: StatusChange, now: datetime) -> tuple[str, str]:
+    """Bring the ticket to the issue's status; `ok`, `ignored` or `not_found`, and why.
+
+    A webhook that was seen, or that is older than what the ticket knows, changes nothing.
+    """
+    row = _find(connection, change)
+    if row is None:
+        return NOT_FOUND, f"No ticket has the issue {change.key or change.alternative_key}."
+    if change.event_id and not _first_time(connection, change.event_id, now):
+        return IGNORED, "This webhook was here before."
+    at = min(change.at or now, now)
+    if row["jira_updated_at"] and timestamp(at) < row["jira_updated_at"]:
+        return IGNORED, "The ticket knows a newer state of the issue."
+    _note(connection, row, change, at)
+    if change.deleted:
+        return _deleted(connection, row, change, now)
+    return _moved(connection, row, change, at, now)
+
+
+def _find(connection: Connection, change: StatusChange) -> RowMapping | None:
+    """By the issue's number, which stays when it moves to another project, or else by its key."""
+    ways = [Ticket.itsm_ticket_id == change.key] if change.key else []
+    if change.alternative_key:
+        ways.append(Ticket.jira_issue_id == change.alternative_key)
+    if not ways:
+        return None
+    rows = connection.execute(lifecycle.locked(select(Ticket).where(or_(*ways)))).mappings().all()
+    by_number = [row for row in rows if row["jira_issue_id"] and row["jira_issue_id"] == change.alternative_key]
+    return next(iter([*by_number, *rows]), None)
+
+
+def _first_time(connection: Connection, event_id: str, now: datetime) -> bool:
+    row = {"name": f"jira-webhook:{event_id}"[:200], "value": "", "until": timestamp(now + REMEMBERED)}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(Mark).values(**row))
+    except Exception as error:
+        if is_unique_violation(error):
+            return False
+        raise
+    return True
+
+
+def _note(connection: Connection, row: RowMapping, change: StatusChange, at: datetime) -> None:
+    """Keep Jira's time, and the issue's key and number as they are now."""
+    values = {"jira_updated_at": timestamp(at)}
+    if change.key and change.key != row["itsm_ticket_id"]:
+        values["itsm_ticket_id"] = change.key
+        lifecycle.said(connection, row, "Jira Moved", change.by or NOBODY, at, f"The issue is {change.key} now.")
+    if change.alternative_key and not row["jira_issue_id"]:
+        values["jira_issue_id"] = change.alternative_key
+    connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
+
+
+def _deleted(connection: Connection, row: RowMapping, change: StatusChange, now: datetime) -> tuple[str, str]:
+    if not row["jira_live"]:
+        return IGNORED, "The issue was gone already."
+    details = f"{row['itsm_ticket_id']} was deleted in Jira; from now on the ticket is moved here."
+    entry = trail.Entry(action="Jira Deleted", by=change.by or NOBODY, details=details)
+    lifecycle.change(connection, row, {"jira_live": False}, entry, now, silent=("jira",))
+    return OK, "The issue was deleted."
+
+
+def _moved(
+    connection: Connection, row: RowMapping, change: StatusChange, at: datetime, now: datetime
+) -> tuple[str, str]:
+    by, before, after = change.by or NOBODY, Status(row["status"]), change.status
+    renamed = "status" in change.details.get("fields", "").split(", ")
+    if after is None or (after is before and not renamed):
+        return IGNORED, f"The status is {change.status_name} as before."
+    origin = change.details.get("from")
+    details = f"{origin} → {change.status_name}" if origin else change.status_name
+    lifecycle.said(connection, row, f"Jira: {change.status_name}", by, now, details)
+    if after is before:
+        return OK, f"{change.status_name} is {after} here, as before."
+    if after is Status.ACKNOWLEDGED:
+        lifecycle.finish(connection, row, by, at, now, details=details, hand=JIRAS)
+    elif before is Status.ACKNOWLEDGED:
+        lifecycle.resume(connection, row, after, by, now, details=details, hand=JIRAS)
+    elif after is Status.IN_PROGRESS:
+        lifecycle.start(connection, row, by, now, details=details, hand=JIRAS)
+    else:
+        lifecycle.put_back(connection, row, by, now, details=details, hand=JIRAS)
+    return OK, f"{before} → {after}"
