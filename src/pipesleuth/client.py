@@ -88,7 +88,7 @@ class Client:
         self._secrets = _spellings(vendor.secrets)
         self._http: httpx.AsyncClient | None = None
 
-    async def call(  # noqa: PLR0913  # what a request consists of; all but the first two by name
+    async def call(
         self,
         method: str,
         url: str,

@@ -61,7 +61,7 @@ def mask(text: str, *, strict: bool = False) -> Masked:
     return Masked(text, count)
 
 
-def _replaced(text: str, rule: _Rule, pattern: re2._Regexp) -> tuple[str, int]:  # pyright: ignore[reportPrivateUsage]  # the stub names the library's own class
+def _replaced(text: str, rule: _Rule, pattern: re2.Regexp) -> tuple[str, int]:
     pieces: list[str] = []
     end = 0
     hits = 0
@@ -107,6 +107,12 @@ _RULES = (
     _Rule("sas", r"(?i)(?:\b|u0026|%26)sig(?:=|%3D)([A-Za-z0-9%+/=_-]{8,})"),
     _Rule("account-key", r"(?i)\b(?:account|sharedaccess|shared|storage|access)key\s{0,3}=\s{0,3}([^\s;\"'<>]+)"),
     _Rule("account-key", r"(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)"),
+    # Spark's own spelling: fs.azure.account.key.<account>.dfs.core.windows.net, fs.s3a.secret.key.
+    _Rule(
+        "account-key",
+        r"""(?i)\b(?:account|secret|access)\.key(?:\.[a-z0-9.-]{1,120})?\\{0,8}["']?\s{0,3}[=:,]\s{0,3}\\{0,8}["']?"""
+        r"([^\s;\"'<>\\,)]+)",
+    ),
     _Rule("slack-token", r"\b((?:xox[a-z]|xapp|xwfp)-[A-Za-z0-9-]{8,})"),
     _Rule("slack-webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_-]{8,})"),
     _Rule("databricks-token", r"\b((?:dapi|dose|dkea|dsapi)[0-9a-f]{30,}(?:-\d{1,3})?)"),
@@ -171,7 +177,7 @@ _RULES = (
 
 
 @cache
-def _compiled() -> tuple[tuple[_Rule, re2._Regexp], ...]:  # pyright: ignore[reportPrivateUsage]  # the stub names the library's own class
+def _compiled() -> tuple[tuple[_Rule, re2.Regexp], ...]:
     import re2  # noqa: PLC0415  # vendor library, imported at first use
 
     options = re2.Options()
