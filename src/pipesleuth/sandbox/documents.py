@@ -48,7 +48,7 @@ RULES: dict[str, NodeRule] = {
     "tableRow": NodeRule({"tableCell", "tableHeader"}),
     "tableCell": NodeRule(CELL, 1, may=("colspan", "rowspan", "colwidth", "background", "valign")),
     "tableHeader": NodeRule(CELL, 1, may=("colspan", "rowspan", "colwidth", "background", "valign")),
-    "expand": NodeRule(CELL | {"table"}, 1, may=("title",)),
+    "expand": NodeRule({*CELL, "table", "decisionList", "blockCard"}, 1, may=("title",)),
     "nestedExpand": NodeRule({"paragraph", "heading", "codeBlock", "rule", "panel", "blockquote", *LISTS}, 1,
                              may=("title",)),
     "taskList": NodeRule({"taskItem", "taskList"}, 1, needs=("localId",)),
@@ -57,7 +57,7 @@ RULES: dict[str, NodeRule] = {
     "decisionItem": NodeRule(INLINE, needs=("localId", "state")),
     "blockCard": NodeRule(needs=("url",), leaf=True),
     "inlineCard": NodeRule(needs=("url",), leaf=True),
-    "hardBreak": NodeRule(may=("text",), leaf=True),
+    "hardBreak": NodeRule(leaf=True),
     "mention": NodeRule(needs=("id",), may=("text", "userType", "accessLevel"), leaf=True),
     "emoji": NodeRule(needs=("shortName",), may=("id", "text"), leaf=True),
     "date": NodeRule(needs=("timestamp",), leaf=True),
@@ -136,6 +136,10 @@ def attributes_faults(node: Json, rule: NodeRule, place: str) -> Iterator[str]:
         yield f"{place}: level must be from 1 to 6"
     if "panelType" in rule.needs and attributes.get("panelType") not in PANELS:
         yield f"{place}: unknown panelType"
+    if node["type"] == "nestedExpand" and "attrs" not in node:
+        yield f"{place}: needs attrs"
+    if node["type"] == "taskItem" and attributes.get("state") not in {"TODO", "DONE"}:
+        yield f"{place}: state must be TODO or DONE"
     for name in ("language", "title", "url", "background"):
         if name in attributes and not isinstance(attributes[name], str):
             yield f"{place}: {name} must be text"

@@ -138,13 +138,12 @@ class Door:
     async def drip(self, taken: Taken, seconds: float, send: Send) -> None:
         """Send the answer in pieces over the given time."""
         await send({"type": "http.response.start", "status": taken.status, "headers": taken.headers})
-        pieces = 8
-        size = max(1, -(-len(taken.body) // pieces))
-        for start in range(0, len(taken.body), size):
-            piece = taken.body[start : start + size]
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        size = max(1, len(taken.body) // 8)
+        pieces = [taken.body[start : start + size] for start in range(0, len(taken.body), size)]
+        for piece in pieces:
             if not self.closing.is_set():
-                await asyncio.sleep(seconds / pieces)
+                await asyncio.sleep(seconds / len(pieces))
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
