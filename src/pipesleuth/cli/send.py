@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -94,13 +94,13 @@ def door_of(body: bytes) -> str:
 def line(path: Path, answer: httpx.Response) -> str:
     """One answer as one line for a person."""
     try:
-        said = answer.json()
+        said: dict[str, Any] = answer.json()
     except ValueError:
         said = {"detail": answer.text}
     if answer.status_code != 200:
         return f"[red]{answer.status_code}[/red] {escape(path.name)}: {escape(str(said.get('detail'))[:SHOWN])}"
     status = str(said.get("status"))
-    tickets = said.get("tickets") or [said]
+    tickets: list[dict[str, Any]] = said.get("tickets") or [said]
     colour = {"success": "green", "ignored": "dim", "dry_run": "cyan"}.get(status, "yellow")
     rest = " ".join(str(one.get("message") or one.get("reason") or one.get("ticket_id") or "") for one in tickets)
     return f"[{colour}]{status:<17}[/{colour}] {escape(path.name)}  {escape(rest[:SHOWN])}"

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from pipesleuth.db.tables import Todo
 from pipesleuth.model import Receipt, timestamp
@@ -247,6 +247,13 @@ def retry(connection: Connection, ticket_id: str, kind: str, now: datetime) -> b
         .values(stopped_at=None, attempts=0, next_try_at=timestamp(now))
     )
     return owed.rowcount == 1
+
+
+def owed(connection: Connection) -> int:
+    """How many to-dos there are that are not done and not stopped."""
+    return connection.execute(
+        select(func.count()).select_from(Todo).where(Todo.wanted_version > Todo.done_version, Todo.stopped_at.is_(None))
+    ).scalar_one()
 
 
 def exists(connection: Connection, ticket_id: str, kind: str) -> bool:
