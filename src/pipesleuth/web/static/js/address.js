@@ -14,7 +14,7 @@ const PLAIN = ["q", "from", "to", "sort", "group", "action", "days"];
 
 export function readView(search, hash) {
 	const given = new URLSearchParams(search);
-	const view = { tab: given.get("tab") in TABS ? given.get("tab") : "open", ticket: readTicket(hash) };
+	const view = { tab: Object.hasOwn(TABS, given.get("tab")) ? given.get("tab") : "open", ticket: readTicket(hash) };
 	for (const name of PLAIN) view[name] = given.get(name) ?? "";
 	for (const name of FILTER_NAMES) view[name] = given.getAll(name);
 	return view;

@@ -23,7 +23,8 @@ export default class Insights {
 	}
 
 	get days() {
-		return this.#app.view.days in RANGES ? Number(this.#app.view.days) : 7;
+		const days = Number(this.#app.view.days);
+		return RANGES[days] ? days : 7;
 	}
 
 	async load() {

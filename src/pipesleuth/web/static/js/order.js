@@ -26,6 +26,7 @@ export function comparison(order, now) {
 	const urgency = (a, b) =>
 		late(a, now) - late(b, now) || text(due(a), due(b)) || text(a.priority ?? "P9", b.priority ?? "P9") || last(a, b);
 	return {
+		__proto__: null,
 		urgency,
 		newest,
 		oldest: (a, b) => text(a.timestamp ?? "", b.timestamp ?? "") || last(a, b),
