@@ -40,7 +40,7 @@ def notice(fields: Mapping[str, str | None] | None = None, **changes: Any) -> No
     values: dict[str, Any] = {
         "ticket_id": "ADF-20250126T143522-abc123",
         "version": 1,
-        "run_mark": "0123456789abcdef0123",
+        "run_mark": "rca-0123456789abcdef0123",
         "created_at": datetime.now(UTC),
         "status": Status.OPEN,
         "recommendations": ("Check that the upstream export ran.", "Rerun the pipeline from copy_orders."),

@@ -62,11 +62,11 @@ async def test_a_ticket_becomes_one_issue_with_labels_property_and_document(jira
     assert receipt.key == issue.key == "OPS-1"
     assert receipt.more["issue_id"] == issue.id
     assert receipt.url == f"{sandbox.url}/jira/browse/OPS-1"
-    assert issue.fields["labels"] == ["pipesleuth-0123456789abcdef0123", "ADF-20250126T143522-abc123"]
+    assert issue.fields["labels"] == ["rca-0123456789abcdef0123", "ADF-20250126T143522-abc123"]
     assert issue.fields["summary"] == "[P2] [High] DataIngestion_Pipeline failed: UserErrorSourceBlobNotExists"
     assert issue.properties["pipesleuth.ticket"] == {
         "ticket_id": "ADF-20250126T143522-abc123",
-        "run_mark": "0123456789abcdef0123",
+        "run_mark": "rca-0123456789abcdef0123",
     }
     kinds = [block["type"] for block in issue.fields["description"]["content"]]
     assert {"heading", "paragraph", "orderedList", "codeBlock", "table"} <= set(kinds)
@@ -77,6 +77,16 @@ async def test_an_equal_digest_settles_without_a_call(jira: Jira, sandbox: Sandb
     receipt = await told(jira, notice())
     before = len(sandbox.world.journal.calls)
     assert await told(jira, notice(version=2), receipt) is receipt
+    assert len(sandbox.world.journal.calls) == before
+
+
+async def test_what_needs_no_telling_leaves_the_receipt_as_it_is(jira: Jira, sandbox: Sandbox) -> None:
+    receipt = await told(jira, notice())
+    receipt = await told(jira, notice(news=(news(3),)), receipt)
+    before = len(sandbox.world.journal.calls)
+    # The tickets room hands over only what is newer than the receipt.
+    assert await told(jira, notice(version=5), receipt) is receipt
+    assert await told(jira, notice(news=(news(4, "OPS-1", "Jira Created"),)), receipt) is receipt
     assert len(sandbox.world.journal.calls) == before
 
 
@@ -135,7 +145,7 @@ async def test_in_doubt_with_nothing_there_the_issue_is_created(jira: Jira, sand
 
 
 async def test_in_doubt_another_ticket_s_issue_is_not_taken(jira: Jira, sandbox: Sandbox) -> None:
-    await told(jira, notice(run_mark="ffff0123456789abcdef"))
+    await told(jira, notice(run_mark="rca-ffff0123456789abcdef"))
     assert (await told(jira, notice(), in_doubt=True)).key == "OPS-2"
 
 

@@ -61,7 +61,7 @@ async def test_a_ticket_becomes_one_message_with_its_mark_and_the_channel_s_id(s
     (message,) = messages(sandbox)
     assert receipt.key == message.ts
     assert receipt.more["channel"] == message.channel == "C0SANDBOX01"
-    assert message.content["metadata"]["event_payload"]["run_mark"] == "0123456789abcdef0123"
+    assert message.content["metadata"]["event_payload"]["run_mark"] == "rca-0123456789abcdef0123"
     assert [block["type"] for block in message.content["blocks"]] == [
         "header",
         "section",

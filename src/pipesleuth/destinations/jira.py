@@ -60,7 +60,7 @@ class Jira:
 
         An issue is moved to another status only where `notice.fields["status_by"]` is `pipesleuth`.
         """
-        if receipt is not None and receipt.key and receipt.told_digest == _told(notice):
+        if receipt is not None and receipt.key and _knows_all(notice, receipt):
             return receipt
         await self.recognise_ourselves()
         if receipt is not None and receipt.key:
@@ -69,7 +69,7 @@ class Jira:
         if adopted is not None:
             return await self._brought_up_to_date(notice, adopted)
         if notice.status is Status.ACKNOWLEDGED:
-            return Receipt(key="", told_digest=_told(notice), told_audit_id=_newest(notice))
+            return Receipt(key="")
         return await self._create(notice)
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
@@ -116,7 +116,7 @@ class Jira:
             "issuetype": {"name": settings.jira_issue_type},
             "summary": jira_document.summary(notice),
             "description": jira_document.description(notice),
-            "labels": [_label(notice), notice.ticket_id],
+            "labels": [notice.run_mark, notice.ticket_id],
         }
         priority = settings.jira_priority_map.get((notice.fields.get("priority") or "").upper())
         return fields | ({"priority": {"name": priority}} if priority else {})
@@ -155,17 +155,16 @@ class Jira:
         more = {"issue_id": identity, "bytes": str(len(json.dumps(body)))}
         if left_out:
             more["left_out"] = ", ".join(left_out)
-        return Receipt(
-            key=key, url=self._link(key), told_digest=_told(notice), told_audit_id=_newest(notice), more=more
-        )
+        newest = _newest(notice)
+        return Receipt(key=key, url=self._link(key), told_digest=_told(notice, newest), told_audit_id=newest, more=more)
 
     def _link(self, key: str) -> str:
         return f"{self._settings.site_url}/browse/{quote(key, safe='')}"
 
     async def _find(self, notice: Notice) -> Receipt | None:
         """The issue that carries the run's mark: as label, else in its text where the screen has no labels."""
-        label = _label(notice)
-        for query, where in ((f'labels = "{label}"', "labels"), (f'text ~ "{notice.run_mark}"', "description")):
+        mark = notice.run_mark
+        for query, where in ((f'labels = "{mark}"', "labels"), (f'text ~ "{mark}"', "description")):
             answer = await self._client.call(
                 "GET",
                 f"{self._api}/search/jql",
@@ -195,19 +194,21 @@ class Jira:
     async def _brought_up_to_date(self, notice: Notice, receipt: Receipt) -> Receipt:
         issue = f"{self._api}/issue/{quote(receipt.more.get('issue_id') or receipt.key, safe='')}"
         sent = 0
-        news = [line for line in _to_tell(notice) if line.audit_id > receipt.told_audit_id]
+        news = _to_tell(notice, receipt)
         if news:
             # Always looked at first: a process that died after a comment left no other trace of it.
             there = await self._told_already(issue)
-            for line in sorted(news, key=lambda one: one.audit_id):
+            for line in news:
                 if line.audit_id not in there:
                     body = {"body": jira_document.comment(line)}
                     await self._call_issue("POST", f"{issue}/comment", json=body)
                     sent += len(json.dumps(body))
-        moved = await self._move(notice, receipt, issue)
-        more = {**receipt.more, **moved} | ({"bytes": str(sent)} if sent else {})
+        wanted = _move_to_make(notice, receipt)
+        if wanted:
+            await self._move(issue, wanted)
+        more = {**receipt.more, "bytes": str(sent)} | ({"moved": wanted} if wanted else {})
         newest = max(_newest(notice), receipt.told_audit_id)
-        return replace(receipt, told_digest=_told(notice), told_audit_id=newest, more=more)
+        return replace(receipt, told_digest=_told(notice, newest), told_audit_id=newest, more=more)
 
     async def _told_already(self, issue: str) -> set[int | None]:
         params = {"orderBy": "-created", "maxResults": "100"}
@@ -215,17 +216,11 @@ class Jira:
         comments = items_at(answer.json_object(), "comments")
         return {jira_document.audit_id_of(at(comment, "body")) for comment in comments}
 
-    async def _move(self, notice: Notice, receipt: Receipt, issue: str) -> dict[str, str]:
-        """Follow a status that our side gave the ticket, once; a person's later move in Jira is not undone."""
-        wanted, moved = CATEGORIES[notice.status], receipt.more.get("moved", "")
-        closes = notice.status is Status.ACKNOWLEDGED
-        if notice.fields.get("status_by") != "pipesleuth" or wanted == moved or not (closes or moved == "done"):
-            return {}
+    async def _move(self, issue: str, wanted: str) -> None:
         answer = await self._call_issue("GET", issue, params={"fields": "status"})
         current = at(answer.json_object(), "fields", "status")
         if text_at(current, "statusCategory", "key") != wanted:
             await self._transition(issue, wanted, text_at(current, "name"))
-        return {"moved": wanted}
 
     async def _transition(self, issue: str, wanted: str, now_in: str) -> None:
         answer = await self._call_issue("GET", f"{issue}/transitions")
@@ -251,10 +246,6 @@ class Jira:
         return answer
 
 
-def _label(notice: Notice) -> str:
-    return f"pipesleuth-{notice.run_mark}"
-
-
 def _property(notice: Notice) -> dict[str, Any]:
     return {"key": PROPERTY, "value": {"ticket_id": notice.ticket_id, "run_mark": notice.run_mark}}
 
@@ -264,25 +255,38 @@ def _carries(issue: object, notice: Notice, where: str) -> bool:
         return False
     if where == "labels":
         labels = items_at(issue, "fields", "labels")
-        return not labels or _label(notice) in labels
+        return not labels or notice.run_mark in labels
     return notice.run_mark in json.dumps(at(issue, "fields", "description"), default=str)
 
 
-def _to_tell(notice: Notice) -> list[News]:
+def _to_tell(notice: Notice, receipt: Receipt) -> list[News]:
+    """The news that the issue has not heard and that did not come from Jira, in order."""
     by_jira = notice.fields.get("status_by") == "jira"
-    untold = (*UNTOLD, "Ticket Closed", "Ticket Reopened", "Ticket Taken") if by_jira else UNTOLD
-    return [news for news in notice.news if not news.action.startswith(untold)]
+    untold = (*UNTOLD, "Ticket Closed", "Ticket Reopened", "Ticket Taken", "Ticket Put Back") if by_jira else UNTOLD
+    fresh = (news for news in notice.news if news.audit_id > receipt.told_audit_id)
+    return sorted((news for news in fresh if not news.action.startswith(untold)), key=lambda news: news.audit_id)
+
+
+def _move_to_make(notice: Notice, receipt: Receipt) -> str:
+    """The status category to follow, where our side moved the ticket, once; a person's later move is not undone."""
+    wanted, moved = CATEGORIES[notice.status], receipt.more.get("moved", "")
+    closes_or_reopens = notice.status is Status.ACKNOWLEDGED or moved == "done"
+    ours = notice.fields.get("status_by") == "pipesleuth"
+    return wanted if ours and closes_or_reopens and wanted != moved else ""
+
+
+def _knows_all(notice: Notice, receipt: Receipt) -> bool:
+    """Whether there is nothing to tell: no call is made, and the receipt stays as it is."""
+    return bool(receipt.told_digest) and not _to_tell(notice, receipt) and not _move_to_make(notice, receipt)
 
 
 def _newest(notice: Notice) -> int:
     return max((news.audit_id for news in notice.news), default=0)
 
 
-def _told(notice: Notice) -> str:
-    """A digest of what the issue has to know: the news, and the status where our side gave it."""
-    status = notice.status if notice.fields.get("status_by") == "pipesleuth" else ""
-    told = [status, max((news.audit_id for news in _to_tell(notice)), default=0)]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+def _told(notice: Notice, newest: int) -> str:
+    """A digest of what the issue was told last."""
+    return hashlib.sha256(json.dumps([notice.ticket_id, notice.status, newest]).encode()).hexdigest()
 
 
 def _problems(answer: Answer) -> object:

@@ -96,7 +96,7 @@ class Slack:
             if found is not None:
                 return await self._brought_up_to_date(notice, found, in_doubt=True)
         if notice.status is Status.ACKNOWLEDGED:
-            return Receipt(key="", told_digest=_told(notice), told_audit_id=_newest(notice))
+            return Receipt(key="")
         return await self._post(notice, channel, unlooked)
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
