@@ -9,14 +9,55 @@ from pipesleuth.triage.peel import Cause
 
 # Codes that say only that something failed; they are taken when nothing else is there.
 _EMPTY = frozenset(
-    "usererror systemerror badrequest actionfailed error failed failure exception internalservererror forbidden notfound "
-    "unauthorized conflict success null none unknown client_error service_fault cloud_failure operationfailed "
-    "hybriddeliveryexception py4jjavaerror py4jerror sparkexception org.apache.spark.sparkexception java.lang.exception "
-    "java.lang.runtimeexception runtimeexception java.util.concurrent.executionexception executionexception "
-    "system.aggregateexception aggregateexception jobaborted webexception system.net.webexception "
-    "invocationtargetexception java.lang.reflect.invocationtargetexception org.apache.spark.sparkuserappexception "
-    "terminated skipped_upstream internal_error stream_failed streamingqueryexception "
-    "org.apache.spark.sql.streaming.streamingqueryexception java.sql.sqlexception".split()
+    [
+        "usererror",
+        "systemerror",
+        "badrequest",
+        "actionfailed",
+        "error",
+        "failed",
+        "failure",
+        "exception",
+        "internalservererror",
+        "forbidden",
+        "notfound",
+        "unauthorized",
+        "conflict",
+        "success",
+        "null",
+        "none",
+        "unknown",
+        "client_error",
+        "service_fault",
+        "cloud_failure",
+        "operationfailed",
+        "hybriddeliveryexception",
+        "py4jjavaerror",
+        "py4jerror",
+        "sparkexception",
+        "org.apache.spark.sparkexception",
+        "java.lang.exception",
+        "java.lang.runtimeexception",
+        "runtimeexception",
+        "java.util.concurrent.executionexception",
+        "executionexception",
+        "system.aggregateexception",
+        "aggregateexception",
+        "jobaborted",
+        "webexception",
+        "system.net.webexception",
+        "invocationtargetexception",
+        "java.lang.reflect.invocationtargetexception",
+        "org.apache.spark.sparkuserappexception",
+        "cloud_provider_launch_failure",
+        "terminated",
+        "skipped_upstream",
+        "internal_error",
+        "stream_failed",
+        "streamingqueryexception",
+        "org.apache.spark.sql.streaming.streamingqueryexception",
+        "java.sql.sqlexception",
+    ]
 )
 _WEIGHT = {
     "storage": 95,
@@ -25,19 +66,20 @@ _WEIGHT = {
     "identity": 92,
     "blob": 90,
     "oracle": 84,
+    "termination": 89,
     "given": 80,
     "http": 61,
     "envelope": 72,
-    "cluster": 70,
+    "cluster": 75,
     "exception": 62,
     "databricks_run": 30,
     "odbc": 50,
     "frame": 52,
     "sql": 45,
 }
-_BREATH = 30
 _LAST = frozenset({"Py4JJavaError", "Py4JError", "SparkException", "org.apache.spark.SparkException"})
 _NO_STEP = frozenset({"org.apache.spark.sparkexception", "sparkexception", "java.lang.exception", "py4jjavaerror"})
+_A_GUESS = 55.0
 _HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
 _UPPER = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=:| |\"|\(|$)")
 _FAMILY = re.compile(r"\d{2,5}")
@@ -49,28 +91,38 @@ def error_type(causes: Sequence[Cause], error_code: str | None, source: str, tex
     Data Factory's activity families (2200, 3204 …) name no cause, so they count as no code.
     """
     given = (error_code or "").strip()
-    if given and _FAMILY.fullmatch(given):
+    if _FAMILY.fullmatch(given):
         given = ""
-    if given and source == "databricks" and given.casefold() not in _EMPTY and given in text:
+    spark = source == "databricks"
+    if spark and given and _is_told(given, causes, text):
         return given
-    best: tuple[float, str] | None = None
-    for weight, code in _weighed(causes, source, given=bool(given)):
-        if best is None or weight > best[0]:
-            best = (weight, code)
-    if given:
-        beside = 20.5 if given.casefold() in _EMPTY else 86 if source == "data_factory" else 60
-        if best is None or beside > best[0]:
-            best = (beside, given)
-    if best is None or best[0] < 60:
-        word = _UPPER.search(text[:2000]) if source == "databricks" else _HRESULT.search(text)
-        if word and (best is None or best[0] < 55):
-            best = (58, word.group())
-    return best[1] if best else None
+    weight, code = max(_weighed(causes, source), key=lambda one: one[0], default=(0.0, ""))
+    if spark and code and "." not in code:
+        code = _qualified(code, causes)
+    beside = 20.5 if given.casefold() in _EMPTY else 60.0 if spark else 86.0
+    if given and beside > weight:
+        weight, code = beside, given
+    if weight < _A_GUESS:
+        word = _UPPER.search(text[:2000]) if spark else _HRESULT.search(text)
+        code = word.group() if word else code
+    return code or None
 
 
-def _weighed(causes: Sequence[Cause], source: str, *, given: bool) -> Iterator[tuple[float, str]]:
-    """Each code with how much it says. In a chain of Java causes Spark's outermost own class is the one it is known
-    by, Data Factory's innermost."""
+def _is_told(given: str, causes: Sequence[Cause], text: str) -> bool:
+    """Whether the code beside a Databricks message is the message's own: it stands there, or names a cluster's end."""
+    return given.casefold() not in _EMPTY and (given in text or any(cause.kind == "cluster" for cause in causes))
+
+
+def _qualified(code: str, causes: Sequence[Cause]) -> str:
+    """The same class with its package, where it stands so too."""
+    return next((cause.code for cause in causes if cause.code and cause.code.endswith("." + code)), code)
+
+
+def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]]:
+    """Each code with how much it says.
+
+    In a chain of Java causes Spark's outermost own class is the one it is known by, Data Factory's innermost.
+    """
     inward = 0.1 if source == "data_factory" else -0.1
     number = 0
     while number < len(causes):
@@ -81,10 +133,8 @@ def _weighed(causes: Sequence[Cause], source: str, *, given: bool) -> Iterator[t
         code = _shown(cause, source)
         if code is not None:
             weight = _WEIGHT.get(cause.kind, 0.0)
-            if cause.kind == "cluster" and given:
-                weight = 59.0
             weight += min(number, 40) * (inward if cause.kind == "exception" else 0.1)
-            if code.casefold() in _EMPTY or cause.kind == "frame" and code.casefold() in _EMPTY:
+            if code.casefold() in _EMPTY:
                 weight = 20 + weight * 0.1 - 5 * (code in _LAST)
             yield weight, code
         number += 1
@@ -93,17 +143,21 @@ def _weighed(causes: Sequence[Cause], source: str, *, given: bool) -> Iterator[t
 def _inline_end(causes: Sequence[Cause], number: int) -> int:
     """The last class of a chain written in one breath (`A: B: text`), wrappers of Spark left out."""
     end = number
-    while end + 1 < len(causes) and causes[end + 1].kind == "exception" and len(causes[end].text) < _BREATH:
+    while end + 1 < len(causes) and causes[end + 1].kind == "exception" and _in_one_breath(causes[end].text):
         if (causes[end + 1].code or "").casefold() in _NO_STEP:
             break
         end += 1
     return end
 
 
+def _in_one_breath(between: str) -> bool:
+    return not between or between == "Error in SQL statement"
+
+
 def _shown(cause: Cause, source: str) -> str | None:
     """A cause's code as it is told: a frame's class without its namespace, a cluster's reason as its code."""
     if cause.kind == "cluster" and cause.entity:
-        return cause.entity.strip().upper().replace(" ", "_")
+        return cause.entity.strip().upper().replace(" ", "_").replace("INSTANCES_", "INSTANCE_")
     if cause.kind == "frame" and cause.code:
         return cause.code.rsplit(".", 1)[-1].rsplit(">", 1)[-1]
     if cause.kind == "exception" and source == "data_factory" and cause.code and cause.code.count(".") >= 4:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -47,13 +47,22 @@ class _Reading:
     codes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is remembered for a levelled message: the winner, how sure it is, and the message's code; no names."""
+
+    winner: tuple[Candidate, ...]
+    sure: Confidence
+    error_type: str | None
+
+
 class Triage:
     """The knowledge base at work; one instance serves all threads."""
 
     def __init__(self, shelf: Shelf, advice: dict[Category, Advice]) -> None:
         self.shelf = shelf
         self._advice = advice
-        self._verdicts: OrderedDict[tuple[str | None, ...], tuple[tuple[Candidate, ...], Confidence]] = OrderedDict()
+        self._verdicts: OrderedDict[tuple[str | None, ...], _Verdict] = OrderedDict()
         self._answers: OrderedDict[tuple[str | None, ...], Diagnosis] = OrderedDict()
         self._lock = Lock()
 
@@ -77,16 +86,18 @@ class Triage:
         known = self._answers.get(key)
         if known is not None:
             return known
-        reading = self._read(failure, QUICK_LIMIT)
-        rough = (*key[1:5], reading.error_type, *reading.codes, soften(reading.part.text))
+        part = excerpt(failure.error_message, QUICK_LIMIT)
+        rough = (*key[1:4], soften(part.text))
         verdict = self._verdicts.get(rough)
         if verdict is None:
+            reading = self._read(failure, part)
             found = self._rank(reading, failure)
-            verdict = (tuple(found[:1]), confidence(found))
+            verdict = _Verdict(tuple(found[:1]), confidence(found), reading.error_type)
             self._remember(self._verdicts, rough, verdict)
-            answer = self._answer(failure, reading, found, verdict[1])
         else:
-            answer = self._answer(failure, reading, self._again(verdict[0], reading), verdict[1])
+            reading = _Reading(part, peel_excerpt(part, failure.error_code), verdict.error_type, ())
+            found = _again(verdict.winner, part.text)
+        answer = self._answer(failure, reading, found, verdict.sure)
         self._remember(self._answers, key, answer)
         return answer
 
@@ -96,13 +107,12 @@ class Triage:
 
     def explain(self, failure: Failure) -> Explanation:
         """The full verdict with its ranking and reasons."""
-        reading = self._read(failure, FULL_LIMIT)
+        reading = self._read(failure, excerpt(failure.error_message, FULL_LIMIT))
         found = self._rank(reading, failure)
         answer = self._answer(failure, reading, found, confidence(found))
         return Explanation(reading.peeled, tuple(found), answer)
 
-    def _read(self, failure: Failure, limit: int) -> _Reading:
-        part = excerpt(failure.error_message, limit)
+    def _read(self, failure: Failure, part: Excerpt) -> _Reading:
         peeled = peel_excerpt(part, failure.error_code)
         code = error_type(peeled.causes, failure.error_code, failure.source, part.text)
         codes = dict.fromkeys(self.shelf.codes_in(part.text))
@@ -120,23 +130,15 @@ class Triage:
         hits = self.shelf.hits(reading.part.text, reading.codes)
         return ranked(hits, reading.part.text, failure.source, failure.activity_type)
 
-    def _again(self, winner: tuple[Candidate, ...], reading: _Reading) -> list[Candidate]:
-        """The remembered winner with the names of this message."""
-        found: list[Candidate] = []
-        for one in winner:
-            place, length, groups = place_of(one.entry.patterns, reading.part.text)
-            found.append(Candidate(one.entry, one.points, one.reasons, max(place, 0), length, groups))
-        return found
-
-    def _remember(self, cache: OrderedDict[tuple[str | None, ...], _Kept], key: tuple[str | None, ...], value: _Kept) -> None:
+    def _remember(
+        self, cache: OrderedDict[tuple[str | None, ...], _Kept], key: tuple[str | None, ...], value: _Kept
+    ) -> None:
         with self._lock:
             cache[key] = value
             if len(cache) > _CACHE:
                 cache.popitem(last=False)
 
-    def _answer(
-        self, failure: Failure, reading: _Reading, found: Sequence[Candidate], sure: Confidence
-    ) -> Diagnosis:
+    def _answer(self, failure: Failure, reading: _Reading, found: Sequence[Candidate], sure: Confidence) -> Diagnosis:
         best = found[0] if found else None
         category = best.entry.category if best else Category.UNKNOWN
         advice = self._advice[category]
@@ -152,7 +154,8 @@ class Triage:
         )  # fmt: skip
         own = [fill(step, words) for step in (entry.steps if entry else ())]
         steps = [*own, *(fill(step, words) for step in advice.steps)][:_MAX_STEPS]
-        said_by = "unknown" if entry is None else "general" if entry.weight is Weight.GENERAL else f"knowledge:{entry.id}"
+        general = entry is not None and entry.weight is Weight.GENERAL
+        said_by = "unknown" if entry is None else "general" if general else f"knowledge:{entry.id}"
         return Diagnosis(
             root_cause=_root_cause(fill(entry.cause if entry else advice.cause, words), reading),
             error_type=(entry.error_type if entry else None) or reading.error_type,
@@ -168,6 +171,15 @@ class Triage:
             said_by=said_by,
             evidence=_evidence(reading, best),
         )
+
+
+def _again(winner: Sequence[Candidate], text: str) -> list[Candidate]:
+    """The remembered winner with the names of the text at hand."""
+    found: list[Candidate] = []
+    for one in winner:
+        place, length, groups = place_of(one.patterns, text)
+        found.append(replace(one, place=max(place, 0), length=length, groups=groups))
+    return found
 
 
 def _whole_key(failure: Failure) -> tuple[str | None, ...]:

@@ -16,7 +16,19 @@ _PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x00A0: " ", 0x000
 _ESCAPED = (('\\"', ' "'), ("\\r", " \r"), ("\\n", " \n"), ("\\t", " \t"))
 _ENTITIES = (("&apos;", "'     "), ("&quot;", '"     '), ("&#39;", "'    "), ("&#44;", ",    "), ("&amp;", "&    "))
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_FRAME_START = ("at ", "File ", "... ", "-----", "~~~~", "^^^^", "====", "<command-", "Cell In[", "<ipython-input")
+_FRAME_START = (
+    "at ",
+    "File ",
+    "... ",
+    "-----",
+    "~~~~",
+    "^^^^",
+    "====",
+    "<command-",
+    "Cell In[",
+    "<ipython-input",
+    "Traceback (",
+)
 _CODE_LINE = re.compile(r"(?:-{1,6}> ?)?\d{1,6}(?:\s|$)")
 _CALL_LINE = re.compile(r"(?:/|~/|File |<)\S{1,300}(?: in |:\d{1,6}, in )\S")
 
@@ -98,26 +110,29 @@ def _lines(text: str, base: int) -> list[tuple[int, str]]:
     """The lines that say something: stack frames and quoted source code of a traceback are left out."""
     python = "Traceback" in text or "---->" in text or '  File "' in text
     kept: list[tuple[int, str]] = []
-    place = 0
+    place = began = 0
     after_frame = False
     for line in text.splitlines(keepends=True):
         bare = line.strip()
-        if _is_frame(bare, python=python):
-            after_frame = python
-        elif python and after_frame and line[0] in " \t" and not bare.startswith("Caused by"):
-            pass  # the line of source code below its frame
-        else:
-            after_frame = False
-            kept.append((base + place, line))
+        frame = _is_frame(bare, python=python)
+        # below a frame stands its line of source code
+        left_out = frame or (python and after_frame and line[0] in " \t" and not bare.startswith("Caused by"))
+        if left_out:
+            if place > began:
+                kept.append((base + began, text[began:place]))
+            began = place + len(line)
+        after_frame = left_out and python
         place += len(line)
+    if place > began:
+        kept.append((base + began, text[began:place]))
     return kept
 
 
 def _is_frame(bare: str, *, python: bool) -> bool:
     if not bare:
         return False
-    if bare[0] in "aF.-~^=<C" and bare.startswith(_FRAME_START):
-        return not bare.startswith(("at ", "File ")) or "(" in bare or ", line " in bare or ":" in bare and python
+    if bare[0] in "aF.-~^=<CT" and bare.startswith(_FRAME_START):
+        return not bare.startswith(("at ", "File ")) or "(" in bare or ", line " in bare or (python and ":" in bare)
     if not python:
         return False
     return bool(_CODE_LINE.match(bare) or _CALL_LINE.match(bare[:400]))

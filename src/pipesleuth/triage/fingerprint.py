@@ -11,7 +11,7 @@ _TIME = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?
 _URL = re.compile(r"\b[a-z][a-z0-9+.\-]{1,11}://[^\s'\"<>,;)\]}]{1,600}", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w/<])(?:[A-Za-z]:\\|/)[\w.$@%+=~\-]{1,120}(?:[/\\][\w.$@%+=~\-]{1,120}){1,30}")
 _HEX = re.compile(r"\b(?=[0-9a-fA-F]{0,63}\d)(?:0x)?[0-9a-fA-F]{12,64}\b")
-_LONG_NUMBER = re.compile(r"\d{6,}")
+_LONG_NUMBER = re.compile(r"(?<![A-Za-z_\d-])\d{7,}")
 _NUMBER = re.compile(r"\d+")
 _SPACE = re.compile(r"\s+")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import re2
+
 from pipesleuth.model import Confidence
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
@@ -27,6 +29,7 @@ class Candidate:
     place: int
     length: int
     groups: Mapping[str, str]
+    patterns: tuple[re2.Regexp, ...] = ()
 
 
 def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | None) -> list[Candidate]:
@@ -46,7 +49,8 @@ def confidence(found: Sequence[Candidate]) -> Confidence:
     best = found[0]
     weight = best.entry.weight
     agreed = any(one.entry.category is best.entry.category for one in found[1:])
-    rivals = [one for one in found[1:] if one.entry.category is not best.entry.category and best.points - one.points < _CLOSE]
+    others = [one for one in found[1:] if one.entry.category is not best.entry.category]
+    rivals = any(best.points - one.points < _CLOSE for one in others)
     if weight is Weight.STRONG:
         return Confidence.HIGH if rivals else Confidence.VERY_HIGH
     if weight is Weight.NORMAL:
@@ -65,34 +69,38 @@ def _speaks_of_spark(text: str, activity_type: str | None) -> bool:
 
 def _candidate(hit: Hit, text: str, source: str, activity_type: str | None, foreign: float) -> Candidate:
     entry = hit.entry
-    points = _POINTS[entry.weight]
-    reasons = [f"{entry.weight.value} sign {points:.0f}"]
-
-    def add(much: float, reason: str) -> None:
-        nonlocal points
-        if much:
-            points += much
-            reasons.append(f"{reason} {much:+.1f}")
-
     place, length, groups = place_of(hit.patterns, text)
-    if not entry.ours:
-        add(_TEAM, "the team's own entry")
-    if hit.code:
-        add(4.0, f"code {hit.code}")
-        if place < 0:
-            place = max(0, text.casefold().find(hit.code.casefold()))
-    if hit.code and hit.patterns:
-        add(6.0, "code and wording")
-    elif hit.code and entry.patterns:
-        add(-6.0, "another wording")
-    if hit.patterns:
-        add(min(length, 60) / 10.0, "length of the wording")
-        add(_DEPTH * place / max(len(text), 1), "depth")
-    if entry.activities:
-        known = (activity_type or "").casefold()
-        add(6.0 if known in entry.activities else -20.0 if known else 0.0, "kind of activity")
+    parts = [(_POINTS[entry.weight], f"{entry.weight.value} sign"), (_TEAM * (not entry.ours), "the team's own entry")]
+    parts += _by_match(hit, length, place / max(len(text), 1))
+    parts.append((_by_activity(entry, activity_type), "kind of activity"))
     if entry.platform == source:
-        add(8.0, "this platform's")
+        parts.append((8.0, "this platform's"))
     elif entry.platform != "any":
-        add(foreign if hit.patterns else -40.0, "another platform's")
-    return Candidate(entry, points, tuple(reasons), max(place, 0), length, groups)
+        parts.append((foreign if hit.patterns else -40.0, "another platform's"))
+    if place < 0 and hit.code:
+        place = text.casefold().find(hit.code.casefold())
+    points = sum(much for much, _ in parts)
+    reasons = tuple(f"{reason} {much:+.1f}" for much, reason in parts if much)
+    return Candidate(entry, points, reasons, max(place, 0), length, groups, hit.patterns)
+
+
+def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
+    """What the ways in which an entry matched are worth."""
+    parts: list[tuple[float, str]] = []
+    if hit.code:
+        parts.append((4.0, f"code {hit.code}"))
+        if hit.patterns:
+            parts.append((6.0, "code and wording"))
+        elif hit.entry.patterns:
+            parts.append((-6.0, "another wording"))
+    if hit.patterns:
+        parts.append((min(length, 60) / 10.0, "length of the wording"))
+        parts.append((_DEPTH * max(depth, 0.0), "depth"))
+    return parts
+
+
+def _by_activity(entry: Entry, activity_type: str | None) -> float:
+    known = (activity_type or "").casefold()
+    if not entry.activities or not known:
+        return 0.0
+    return 6.0 if known in entry.activities else -20.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pipesleuth.model import Category, Priority, Severity
 
@@ -38,9 +39,12 @@ _STEPS = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 _PRIORITIES = (Priority.P4, Priority.P3, Priority.P2, Priority.P1)
 _PRODUCTION = frozenset({"prod", "prd", "production", "live"})
 _NOT_PRODUCTION = frozenset(
-    {"dev", "develop", "development", "test", "tst", "qa", "uat", "sandbox", "sbx", "poc", "demo", "staging", "stg", "nonprod", "preprod"}
+    {"dev", "develop", "development", "test", "tst", "qa", "uat", "sandbox", "sbx", "poc", "demo", "staging", "stg"}
+    | {"nonprod", "preprod"}
 )
-_MONEY_OR_LAW = frozenset({"finance", "payroll", "billing", "regulatory", "compliance", "audit", "payments", "invoicing"})
+_MONEY_OR_LAW = frozenset(
+    {"finance", "payroll", "billing", "regulatory", "compliance", "audit", "payments", "invoicing"}
+)
 _SHARED = ("metastore", "gateway", "key vault", "whole factory", "subscription is", "workspace is", "all pipelines")
 _WORDS = re.compile(r"[A-Z]?[a-z]{1,40}|[A-Z]{2,40}(?![a-z])")
 _NAME_LIMIT = 300
@@ -61,7 +65,7 @@ def rate(
     `names` are those of pipeline, factory or job and resource; `text` is the peeled error. `severity` and `priority`
     are what an entry of the knowledge base starts from.
     """
-    words = {word.casefold() for name in names for word in _WORDS.findall(name[:_NAME_LIMIT])}
+    words = _words(tuple(names))
     production = bool(words & _PRODUCTION) and not words & {"non", "pre"}
     elsewhere = not production and bool(words & _NOT_PRODUCTION or {"non", "prod"} <= words or {"pre", "prod"} <= words)
     wide = bool(words & _MONEY_OR_LAW) or any(mark in text[:_TEXT_LIMIT].casefold() for mark in _SHARED)
@@ -73,6 +77,11 @@ def rate(
         highest = _STEPS.index(Severity.CRITICAL)
     step = max(0, min(step, highest))
     return _STEPS[step], _urgency(step, priority, retryable=retryable, production=production, elsewhere=elsewhere)
+
+
+@lru_cache(maxsize=2048)
+def _words(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word.casefold() for name in names for word in _WORDS.findall(name[:_NAME_LIMIT]))
 
 
 def _start(category: Category) -> Severity:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import re2
 
 _MAX_PATTERN = 1000
+_MEMORY = 2 * 1024 * 1024  # a pattern and its automaton; RE2 answers without the automaton when it is spent
 
 
 def options() -> re2.Options:
@@ -15,6 +14,7 @@ def options() -> re2.Options:
     chosen.case_sensitive = False
     chosen.dot_nl = True
     chosen.log_errors = False
+    chosen.max_mem = _MEMORY
     return chosen
 
 
@@ -44,8 +44,7 @@ def loosened(pattern: str) -> str:
     return "".join(out)
 
 
-@lru_cache(maxsize=4096)
-def compiled(pattern: str) -> re2._Regexp:  # noqa: SLF001 - the type has no public name
+def compiled(pattern: str) -> re2.Regexp:
     """The pattern ready for searching; raises re2.error."""
     return re2.compile(loosened(pattern), options())
 

@@ -149,7 +149,8 @@ def read_advice(path: Path = OUR_FOLDER / CATEGORIES_FILE) -> dict[Category, Adv
             Category(name), fields["cause"].text(), fields["steps"].texts(), owner,
             fields["retryable"].flag(), fields["auto_heal"].flag(),
         )  # fmt: skip
-    faults.extend(f"{path.name}:1: the category '{category}' is missing" for category in Category if category not in found)
+    missing = [category for category in Category if category not in found]
+    faults.extend(f"{path.name}:1: the category '{category}' is missing" for category in missing)
     if faults:
         raise KnowledgeFault(faults)
     return found
@@ -255,15 +256,10 @@ def _example(place: _Place) -> Example:
 
 
 def _check_texts(fields: dict[str, _Place]) -> None:
+    """Collect what is wrong in an entry beyond its shape: patterns, holes and words."""
     if not _ID.fullmatch(fields["id"].text()):
         fields["id"].fault("an id has small letters, digits and hyphens, and begins with a letter")
-    names = set(COMMON_HOLES)
-    for place in fields["patterns"].items() if "patterns" in fields else []:
-        fault = pattern_fault(place.text())
-        if fault:
-            place.fault(f"the pattern cannot be used: {fault}")
-        else:
-            names |= pattern_groups(place.text())
+    names = COMMON_HOLES | _pattern_names(fields.get("patterns"))
     for place in [fields["cause"], *fields["steps"].items()]:
         text = place.text()
         if stray_brace(text):
@@ -271,12 +267,21 @@ def _check_texts(fields: dict[str, _Place]) -> None:
         for name in holes(text):
             if name not in names:
                 place.fault(f"nothing fills the hole '{name}'")
-    if "when" in fields and fields["when"].text() not in {"any", "both"}:
-        fields["when"].fault("'when' is any or both")
-    if "platform" in fields and fields["platform"].text() not in _PLATFORMS:
-        fields["platform"].fault(f"platform is one of {', '.join(_PLATFORMS)}")
-    if "entity" in fields and fields["entity"].text() not in _ENTITY_KINDS:
-        fields["entity"].fault(f"entity is one of {', '.join(_ENTITY_KINDS)}")
+    for field, allowed in (("when", ("any", "both")), ("platform", _PLATFORMS), ("entity", _ENTITY_KINDS)):
+        if field in fields and fields[field].text() not in allowed:
+            fields[field].fault(f"'{field}' is one of {', '.join(allowed)}")
     for place in fields["links"].items() if "links" in fields else []:
         if not place.text().startswith("https://"):
             place.fault("a link begins with https://")
+
+
+def _pattern_names(patterns: _Place | None) -> set[str]:
+    """The names that an entry's patterns give to what they find; a pattern that cannot be used is a fault."""
+    names: set[str] = set()
+    for place in patterns.items() if patterns else []:
+        fault = pattern_fault(place.text())
+        if fault:
+            place.fault(f"the pattern cannot be used: {fault}")
+        else:
+            names |= pattern_groups(place.text())
+    return names

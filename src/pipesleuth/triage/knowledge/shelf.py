@@ -1,4 +1,7 @@
-"""All entries ready for matching: one RE2 set over every pattern, one look-up over every code."""
+"""All entries ready for matching: one RE2 set over every pattern, one look-up over every code.
+
+The set is RE2's filtered kind: one automaton over the literal words of all patterns finds the few that can match.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 import re2
 
 from pipesleuth.triage.knowledge.entry import Entry
-from pipesleuth.triage.knowledge.patterns import compiled, loosened, options
+from pipesleuth.triage.knowledge.patterns import loosened, options
 
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
 _MAX_HITS = 60
@@ -21,7 +24,7 @@ class Hit:
 
     entry: Entry
     code: str | None
-    patterns: tuple[str, ...]
+    patterns: tuple[re2.Regexp, ...]
 
 
 class Shelf:
@@ -30,14 +33,14 @@ class Shelf:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
         self._by_code: dict[str, list[Entry]] = {}
-        self._owners: list[tuple[Entry, str]] = []
+        self._owners: list[Entry] = []
         self._set = re2.Filter()
         for entry in entries:
             for code in entry.codes:
                 self._by_code.setdefault(code.casefold(), []).append(entry)
             for pattern in entry.patterns:
                 self._set.Add(loosened(pattern), options())
-                self._owners.append((entry, pattern))
+                self._owners.append(entry)
         if self._owners:
             self._set.Compile()
 
@@ -58,11 +61,11 @@ class Shelf:
 
     def hits(self, text: str, codes: Iterable[str]) -> list[Hit]:
         """Every entry that matches the text or one of the codes, in the base's order of first sight."""
-        by_entry: dict[str, tuple[Entry, list[str]]] = {}
+        by_entry: dict[str, tuple[Entry, list[re2.Regexp]]] = {}
         if self._owners:
             for index in self._set.Match(text) or ():
-                entry, pattern = self._owners[index]
-                by_entry.setdefault(entry.id, (entry, []))[1].append(pattern)
+                entry = self._owners[index]
+                by_entry.setdefault(entry.id, (entry, []))[1].append(self._set.re(index))
         code_of: dict[str, str] = {}
         for code in codes:
             for entry in self._by_code.get(code.casefold(), ()):
@@ -77,14 +80,14 @@ class Shelf:
         return found[:_MAX_HITS]
 
 
-def place_of(patterns: Iterable[str], text: str) -> tuple[int, int, dict[str, str]]:
+def place_of(patterns: Iterable[re2.Regexp], text: str) -> tuple[int, int, dict[str, str]]:
     """Where the last-standing of some matched patterns is, its length, and what all named groups hold.
 
     Of two patterns that name the same group the one that stands later in the text is taken.
     """
     found: list[tuple[int, int, dict[str, str | None]]] = []
     for pattern in patterns:
-        match = compiled(pattern).search(text)
+        match = pattern.search(text)
         if match is not None:
             found.append((match.start(), match.end() - match.start(), match.groupdict()))
     found.sort(key=lambda one: one[0])

@@ -9,6 +9,7 @@ from pipesleuth.triage.peel.markers import Marker, markers
 
 _WRAPPERS = frozenset({"activity", "inner_activity", "side", "run", "stage", "cause", "stream", "target"})
 _MAX_TEXT = 2000
+_SAYS_SOMETHING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Peeled:
     def innermost(self) -> Cause:
         """The deepest cause that says something."""
         for cause in reversed(self.causes):
-            if len(cause.text) >= 8:
+            if len(cause.text) >= _SAYS_SOMETHING:
                 return cause
         return self.causes[-1]
 

@@ -33,21 +33,29 @@ class Rule:
 _RULES = (
     Rule("activity", "peration on target ", re.compile(r"Operation on target (?P<entity>.{1,260}?) failed: ?")),
     Rule("activity", "Activity ", re.compile(r"Activity (?P<entity>[\w .\-]{1,140}) failed: ")),
-    Rule("inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")),
+    Rule(
+        "inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")
+    ),
     Rule("activity", "\n", re.compile(r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n")),
     Rule("target", "target", re.compile(r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\"")),
     Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
     Rule(
         "blob",
         "ErrorCode=",
-        re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:'?Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)?Message="),
+        re.compile(
+            r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:'?Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)?Message="
+        ),
     ),
     Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'])")),
     Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}),Message=")),
     Rule("sql", "rror", re.compile(r"(?:Sql ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
     Rule("storage", "ErrorCode: ", re.compile(r"ErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
     Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
-    Rule("stream", "at S", re.compile(r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?")),
+    Rule(
+        "stream",
+        "at S",
+        re.compile(r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?"),
+    ),
     Rule(
         "databricks_run",
         "error state",
@@ -63,7 +71,27 @@ _RULES = (
     ),
     Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
     Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\] ?(?=\[)")),
-    Rule("given", "rror", re.compile(r"(?:ADAL Error|[Ee]rror [Cc]ode(?: is)?):? ?(?P<code>[A-Za-z]+(?:_[a-z]+|[A-Z][a-z]+){1,8})\b")),
+    Rule(
+        "given",
+        "rror",
+        re.compile(r"(?:ADAL Error|[Ee]rror [Cc]ode(?: is)?):? ?(?P<code>[A-Za-z]+(?:_[a-z]+|[A-Z][a-z]+){1,8})\b"),
+    ),
+    Rule("given", " error message", re.compile(r"\b(?P<code>[A-Z][A-Za-z]{4,60}) (?:Azure|AWS|GCP) error message")),
+    Rule(
+        "termination",
+        "(",
+        re.compile(r"\b(?P<code>[A-Z][A-Z0-9_]{5,80}) ?\((?:CLIENT_ERROR|SERVICE_FAULT|CLOUD_FAILURE|SUCCESS)\)"),
+    ),
+    Rule(
+        "storage",
+        ", https://",
+        re.compile(r"\b[45]\d\d, (?:PUT|GET|HEAD|POST|DELETE|PATCH), \S{5,400}?, (?P<code>[A-Z]\w{4,60})"),
+    ),
+    Rule(
+        "exception",
+        ": ",
+        re.compile(r"\b(?P<code>(?:com|org|io)(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"),
+    ),
     Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
     Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
@@ -75,9 +103,15 @@ _RULES = (
         re.compile(r"(?:[Tt]erminat\w{1,6}\.?|\()\s?Reason: (?P<entity>[A-Za-z][\w ]{2,60}?)(?=[\n.(:]|$)"),
     ),
     Rule("run", "with error message", re.compile(r"(?:failed|unavailable)[\w: ,]{0,40} with error message:?\s?")),
-    Rule("stage", "most recent failure: ", re.compile(r"most recent failure: (?:Lost task [\d.]{1,12} in stage [\d.]{1,12} )?")),
+    Rule(
+        "stage",
+        "most recent failure: ",
+        re.compile(r"most recent failure: (?:Lost task [\d.]{1,12} in stage [\d.]{1,12} )?"),
+    ),
 )
-_EXCEPTION_END = re.compile(r"(?:Exception|Error|Failure|Failed|Interrupt|NotFound)(?![A-Za-z0-9_.$])|Exception\b")
+_EXCEPTION_END = re.compile(
+    r"(?:Exception|Error|Failure|Failed|Interrupt|NotFound|SystemExit)(?![A-Za-z0-9_.$])|Exception\b"
+)
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$")
 _NOT_CLASSES = frozenset({"Error", "Exception", "Failure", "Failed", "UserError", "SystemError", "Errors", "NotFound"})
 _MAX_NAME = 200
