@@ -126,5 +126,16 @@ async def test_another_store_is_named_by_its_address(tmp_path: Path) -> None:
     assert receipt.key == NAME
 
 
+async def test_what_was_archived_can_be_read_by_its_key_and_nothing_else(blob: Archive, tmp_path: Path) -> None:
+    local = archive(data_dir=tmp_path)
+    (tmp_path / "secret.txt").write_text("not for you", encoding="utf-8")
+    for kept in (blob, local):
+        receipt = await told(kept)
+        assert await kept.read(receipt.key) == NOTICE.payload
+        assert await kept.read("2025-01-26/ADF-x-payload.json") is None
+        for odd in ("", "../secret.txt", "2025-01-26/../../secret.txt", "/etc/passwd", "x\x00"):
+            assert await kept.read(odd) is None
+
+
 async def test_an_archive_has_no_news(tmp_path: Path) -> None:
     assert archive(data_dir=tmp_path).read_update(InboundRequest({}, {}, b"")) is None

@@ -27,6 +27,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _SENTENCE = re.compile(r"<Message>([^<\r\n]{1,200})")
 _OS_ERROR = re.compile(r"\(os error (\d{1,3})\)")
+_NAME = re.compile(r"^\d{4}-\d{2}-\d{2}/[A-Za-z0-9-]{1,80}-payload\.json$")
 _CONTAINER = re.compile(r"^[a-z0-9](?:-?[a-z0-9]){2,62}$")
 
 
@@ -111,6 +112,13 @@ class Archive:
             await self._sync(name)
         return Receipt(key=name, url=self._address(name), told_digest=_digest(body), more={"bytes": str(len(body))})
 
+    async def read(self, name: str) -> bytes | None:
+        """The body kept under `name` (a receipt's key); None where there is none. Raises Retryable or Permanent."""
+        if not _NAME.match(name):
+            return None
+        async with _cut():
+            return await self._found(name)
+
     def read_update(self, request: InboundRequest) -> StatusChange | None:
         """An archive has no news."""
         del request
@@ -159,13 +167,19 @@ class Archive:
             raise Permanent(f"{name} is there already with another content. Move it away, then retry.")
 
     async def _kept(self, name: str) -> bytes:
+        body = await self._found(name)
+        if body is None:
+            raise Permanent(f"{name} is not in the archive, and its body is not kept here any more")
+        return body
+
+    async def _found(self, name: str) -> bytes | None:
         import obstore  # noqa: PLC0415  # vendor library, imported at first use
 
         try:
             result = await obstore.get_async(self._opened(), name)
             return bytes(await result.bytes_async())
-        except FileNotFoundError as error:
-            raise Permanent(f"{name} is not in the archive, and its body is not kept here any more") from error
+        except FileNotFoundError:
+            return None
         except (_store_error(), OSError, ValueError) as error:
             raise self._meaning(error) from error
 
