@@ -84,6 +84,9 @@ class JiraSite:
                 self.add_projects(tuple(str(key) for key in list_of(value)))
             elif name == "webhook":
                 self.webhooks.put(object_of(value))
+            elif name == "workflow" and not sound_workflow(value):
+                detail = "workflow: a list of {transition, id, name, category: new|indeterminate|done} is wanted"
+                raise Refusal(400, {"detail": detail})
             else:
                 self.settings[name] = value
         self.version += 1
@@ -205,6 +208,15 @@ class JiraSite:
         self.touch(issue)
         self.webhooks.comment_created(issue.id, issue.key, issue.fields, user, entry)
         return entry
+
+
+def sound_workflow(value: object) -> bool:
+    """Whether a workflow has steps, and each all its parts."""
+    steps = [object_of(step) for step in list_of(value)]
+    parts = ("transition", "id", "name")
+    return bool(steps) and all(
+        all(isinstance(step.get(part), str) for part in parts) and step.get("category") in CATEGORIES for step in steps
+    )
 
 
 def change(name: str, old: object, old_text: object, new: object, new_text: object) -> Json:

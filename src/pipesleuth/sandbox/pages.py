@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from pipesleuth.sandbox.documents import document_fault
 from pipesleuth.sandbox.jira_issues import PERSON, Issue
-from pipesleuth.sandbox.wire import Json, Refusal, object_of, parsed, text_of
+from pipesleuth.sandbox.wire import Json, Refusal, number_of, object_of, parsed, text_of
 from pipesleuth.sandbox.world import World
 
 STATIC = Path(__file__).parent / "static"
@@ -66,11 +66,15 @@ class Pages:
         return JSONResponse({**pulse, "epoch": epoch})
 
     async def messages(self, request: Request) -> Response:
-        """All channels, and their messages with threads, edits and metadata, oldest first."""
+        """All channels, and their messages with threads, edits and metadata, oldest first.
+
+        `channel` picks one by id or name, `limit` the newest messages.
+        """
         team = self.world.slack
         channel = request.query_params.get("channel")
+        limit = number_of(request.query_params.get("limit"), len(team.messages))
         shown: list[Json] = []
-        for message in team.messages:
+        for message in team.messages[max(0, len(team.messages) - limit) :]:
             if channel and channel not in (message.channel, team.channels.get(message.channel, {}).get("name")):
                 continue
             entry = message.shown([], with_metadata=True)
@@ -79,11 +83,16 @@ class Pages:
             shown.append({**entry, **more, "is_reply": message.is_reply})
         return JSONResponse({"channels": list(team.channels.values()), "messages": shown, "version": team.version})
 
-    async def issues(self, _request: Request) -> Response:
-        """The board: its columns, and every issue as it really is, whatever a search can see."""
+    async def issues(self, request: Request) -> Response:
+        """The board: its columns, and every issue as it really is, whatever a search can see.
+
+        `limit` picks the newest issues.
+        """
         site = self.world.jira
         columns = [{**site.status(step), "transition": step["transition"]} for step in site.workflow()]
-        issues = [issue_shown(issue) for issue in site.issues.values()]
+        every = list(site.issues.values())
+        limit = number_of(request.query_params.get("limit"), len(every))
+        issues = [issue_shown(issue) for issue in every[max(0, len(every) - limit) :]]
         return JSONResponse({
             "projects": list(site.projects.values()), "columns": columns, "issues": issues, "version": site.version,
         })  # fmt: skip

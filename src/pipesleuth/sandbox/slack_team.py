@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipesleuth.sandbox.slack_messages import Channels, Message, SlackRefusal
-from pipesleuth.sandbox.wire import Json, list_of, object_of, text_of
+from pipesleuth.sandbox.wire import Json, Refusal, list_of, object_of, text_of
 
 SCOPES = ("chat:write", "channels:history", "groups:history", "channels:read", "groups:read", "channels:join")
 CHANNELS: tuple[Json, ...] = (
@@ -51,6 +51,8 @@ class SlackTeam:
                 continue
             defaults: Json = {"is_member": True, "is_archived": False, "is_private": False}
             channels = [defaults | object_of(entry) for entry in list_of(value)]
+            if not all(channel.get("id") and channel.get("name") for channel in channels):
+                raise Refusal(400, {"detail": "channels: a list of {id, name, is_member?, is_archived?, is_private?}"})
             self.channels = {str(channel["id"]): channel for channel in channels}
         self.version += 1
 

@@ -222,3 +222,13 @@ async def test_unknown_state_and_bodies_that_are_no_objects_are_refused(http: ht
     assert (await http.put("/_state/slack", json=[])).status_code == 400
     assert (await http.put("/_state/slack", content=b"{")).status_code == 400
     assert (await http.post("/_generate/databricks", json={"count": 0})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "state"),
+    [("jira", {"workflow": []}), ("jira", {"workflow": [{"id": "1"}]}), ("slack", {"channels": [{"name": "x"}]})],
+)
+async def test_a_state_that_would_break_a_stand_in_is_refused(
+    http: httpx.AsyncClient, service: str, state: dict[str, Any]
+) -> None:
+    assert (await http.put(f"/_state/{service}", json=state)).status_code == 400

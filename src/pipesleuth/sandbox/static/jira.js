@@ -152,6 +152,6 @@ export function start(say) {
 }
 
 export async function refresh(say) {
-  [state.data, state.hooks] = await Promise.all([getJson("/_jira/issues"), getJson("/_jira/webhooks")]);
+  [state.data, state.hooks] = await Promise.all([getJson("/_jira/issues?limit=400"), getJson("/_jira/webhooks")]);
   draw(say);
 }

@@ -115,6 +115,6 @@ export function start(say) {
 }
 
 export async function refresh(say) {
-  state.data = await getJson("/_slack/messages");
+  state.data = await getJson("/_slack/messages?limit=500");
   draw(say);
 }
