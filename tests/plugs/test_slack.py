@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from canned_server import CannedServer, answer
 from notices import news, notice
 from pipesleuth.destinations.slack import Slack, SlackSettings
+from pipesleuth.destinations.slack_wire import SlackWire
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, Status
 from pipesleuth.sandbox import Sandbox
 
@@ -285,3 +288,38 @@ async def test_slack_s_passing_faults_are_tried_again_in_doubt(sandbox: Sandbox)
             await told(slack, notice())
         await slack.close()
     assert problem.value.in_doubt
+
+
+async def hanging(reply: bytes, calls: int, **how: float) -> tuple[list[BaseException | Any], int, float]:
+    """What so many calls at once get from a Slack that is slow, how many were sent, and how long it took."""
+    async with CannedServer(reply, **how) as slow:
+        wire = SlackWire(slow.url, "xoxb-1", read=0.4, whole=0.6)
+        started = time.monotonic()
+        ends = await asyncio.gather(
+            *(wire.write("chat.postMessage", {"n": 1}) for _ in range(calls)), return_exceptions=True
+        )
+        took = time.monotonic() - started
+        await wire.close()
+        await asyncio.sleep(0.5)
+        return list(ends), len(slow.requests), took
+
+
+async def test_a_slack_that_hangs_is_cut_in_doubt() -> None:
+    ends, _, took = await hanging(answer(200, b'{"ok": true}'), 1, after=5.0)
+    assert isinstance(ends[0], Retryable)
+    assert ends[0].in_doubt
+    assert took < 1
+
+
+async def test_a_slack_that_drips_is_cut_in_doubt() -> None:
+    ends, _, took = await hanging(answer(200, b'{"ok": true}' + b" " * 500), 1, drip=0.02)
+    assert isinstance(ends[0], Retryable)
+    assert ends[0].in_doubt
+    assert took < 1
+
+
+async def test_what_was_cut_before_it_was_sent_is_never_sent_later() -> None:
+    ends, sent, took = await hanging(answer(200, b'{"ok": true}'), 40, after=5.0)
+    assert all(isinstance(end, Retryable) for end in ends)
+    assert sent <= 16, "eight threads had time for two calls each"
+    assert took < 1.5

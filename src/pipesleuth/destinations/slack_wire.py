@@ -11,9 +11,10 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 GARBLED = "not_json"
 LARGEST_ANSWER = 8_388_608
 LONGEST_WAIT = 3600.0
-READ_SECONDS = 15
+READ_SECONDS = 15.0
 CUT_AFTER = 30.0
 THREADS = 8
 
@@ -80,12 +81,14 @@ class SlackRefusal(Exception):  # named for what happened
 
 
 class SlackWire:
-    """Calls of Slack's methods at `base_url` with one token."""
+    """Calls of Slack's methods at `base_url` with one token; `read` and `whole` are seconds."""
 
-    def __init__(self, base_url: str, token: str) -> None:
+    def __init__(self, base_url: str, token: str, *, read: float = READ_SECONDS, whole: float = CUT_AFTER) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._token = token
-        self._web: WebClient | None = None
+        self._read = read
+        self._whole = whole
+        self._opener = urllib.request.build_opener(_NoRedirect, *_proxies(base_url))
         self._threads: ThreadPoolExecutor | None = None
 
     async def write(self, method: str, body: Mapping[str, Any], *, creates: bool = True) -> Mapping[str, Any]:
@@ -106,14 +109,12 @@ class SlackWire:
         if self._threads is None:
             # Threads of its own: a Slack that hangs must not use up those that the database needs.
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="slack")
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, method, request)
+        deadline = time.monotonic() + self._whole
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, method, request, deadline)
         try:
-            # Shielded: a thread cannot be stopped, and nobody else would hear of its late end.
-            heard = await asyncio.wait_for(asyncio.shield(work), CUT_AFTER)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            work.add_done_callback(_ended)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            # A cut takes a call that no thread has begun out of the queue, so that it cannot be sent later.
+            heard = await asyncio.wait_for(work, self._whole)
+        except TimeoutError as error:
             raise Retryable("Slack did not answer in time", in_doubt=creates) from error
         except urllib.error.URLError as error:
             raise _unreached(error, creates=creates) from error
@@ -121,16 +122,18 @@ class SlackWire:
             raise Retryable(f"Slack broke off the connection ({type(error).__name__})", in_doubt=creates) from error
         return _understood(heard, creates=creates)
 
-    def _blocking(self, method: str, request: dict[str, Any]) -> _Heard:
+    def _blocking(self, method: str, request: dict[str, Any], deadline: float) -> _Heard:
         from slack_sdk.errors import SlackApiError  # noqa: PLC0415  # vendor library, imported at first use
 
-        if self._web is None:
-            self._web = _web_client(self._base_url, self._token)
-        web: Any = self._web  # the library's own types are partly unknown
+        def send(url: str, prepared: urllib.request.Request) -> dict[str, Any]:
+            return _sent(self._opener, url, prepared, read=self._read, deadline=deadline)
+
+        web: Any = _web_client_class()(token=self._token, base_url=self._base_url, retry_handlers=[], logger=_quiet())
+        web.send = send
         try:
             return _heard(web.api_call(method, **request))
         except SlackApiError as error:
-            refused: Any = error
+            refused: Any = error  # the library's own types are partly unknown
             return _heard(refused.response)
 
 
@@ -183,39 +186,41 @@ def _heard(response: Any) -> _Heard:
     return _Heard(int(response.status_code), headers.get("retry-after", ""), body)
 
 
-def _ended(work: asyncio.Future[_Heard]) -> None:
-    """Take note of a late end, so that asyncio does not complain that nobody did."""
-    if not work.cancelled():
-        work.exception()
-
-
-def _web_client(base_url: str, token: str) -> WebClient:
+@cache
+def _web_client_class() -> type[WebClient]:
     """slack_sdk's client, whose own sending follows redirects with the token and reads without an end."""
     from slack_sdk import WebClient  # noqa: PLC0415  # vendor library, imported at first use
 
-    opener = urllib.request.build_opener(_NoRedirect, *_proxies(base_url))
-
     class BoundedWebClient(WebClient):
-        """The same client over our opener."""
+        """The same client over a sending of ours."""
+
+        send: Callable[[str, urllib.request.Request], dict[str, Any]]
 
         def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
-            return _sent(opener, url, req)
+            return self.send(url, req)
 
-    quiet = logging.getLogger("pipesleuth.slack_sdk")
-    # It would log whole bodies of answers; what went wrong reaches the to-do's reason instead.
-    quiet.setLevel(logging.CRITICAL + 1)
-    return BoundedWebClient(token=token, base_url=base_url, timeout=READ_SECONDS, retry_handlers=[], logger=quiet)
+    return BoundedWebClient
 
 
-def _sent(opener: urllib.request.OpenerDirector, url: str, request: urllib.request.Request) -> dict[str, Any]:
-    if not url.startswith(("http://", "https://")):
-        raise urllib.error.URLError("not an http address")
+def _quiet() -> logging.Logger:
+    """A logger that says nothing: the library logs whole answers; what went wrong becomes the to-do's reason."""
+    logger = logging.getLogger("pipesleuth.slack_sdk")
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger
+
+
+def _sent(
+    opener: urllib.request.OpenerDirector, url: str, request: urllib.request.Request, *, read: float, deadline: float
+) -> dict[str, Any]:
+    left = deadline - time.monotonic()
+    if left <= 0 or not url.startswith(("http://", "https://")):
+        raise TimeoutError("there is no time left to send it")
     try:
-        response: Any = opener.open(request, timeout=READ_SECONDS)
+        response: Any = opener.open(request, timeout=min(read, left))
     except urllib.error.HTTPError as error:
         response = error
     with contextlib.closing(response):
-        body = _read(response)
+        body = _read(response, deadline)
         status, headers = int(response.status), dict(response.headers.items())
     try:
         is_object = isinstance(json.loads(body), dict)
@@ -226,9 +231,8 @@ def _sent(opener: urllib.request.OpenerDirector, url: str, request: urllib.reque
     return {"status": status, "headers": headers, "body": text}
 
 
-def _read(response: Any) -> bytes:
-    """The whole body, within 30 s and 8 MiB; raises OSError beyond."""
-    deadline = time.monotonic() + CUT_AFTER
+def _read(response: Any, deadline: float) -> bytes:
+    """The whole body, until the deadline and up to 8 MiB; raises OSError beyond."""
     body = bytearray()
     while chunk := response.read1(65_536):
         body += chunk
