@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from pipesleuth.web.deps import House
+
 EMAIL = "demo@sigmoidanalytics.com"
 FOLDER = "pipesleuth.sandbox"
 
@@ -61,7 +63,10 @@ def demo(
     sys.setswitchinterval(SWITCH_SECONDS)
     service, stand_ins = bound("127.0.0.1", port), bound("127.0.0.1", sandbox_port)
     stand_ins.close()
-    asyncio.run(_run(service, sandbox_port, pace, once=once))
+    try:
+        asyncio.run(_run(service, sandbox_port, pace, once=once))
+    except KeyboardInterrupt:
+        typer.echo("\n  Stopped.")
 
 
 async def _run(service: socket.socket, sandbox_port: int, pace: float, *, once: bool) -> None:
@@ -117,7 +122,7 @@ async def _make_user(app: FastAPI, password: str) -> None:
     """The demo's user, an administrator; one that is there already keeps its place."""
     from pipesleuth.accounts import Refused, add_user, hashed  # noqa: PLC0415  # bcrypt is loaded here only
 
-    house = app.state.house
+    house: House = app.state.house
     secret = await asyncio.to_thread(hashed, password)
     try:
         await house.database.write(lambda c: add_user(c, EMAIL, secret, "Demo User", "admin", datetime.now(UTC)))
