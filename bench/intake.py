@@ -16,26 +16,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
+
 from load import Run, post
 
 KEY = "bench-key-0123456789abcdef"
 CONNECTIONS = 32
 REQUESTS = 4000
-MESSAGES = (
+SQL = (
     "Operation on target Copy orders failed: ErrorCode=SqlFailedToConnect,'Type=Microsoft.DataTransfer.Common.Shared."
     "HybridDeliveryException,Message=Cannot connect to SQL Database: 'retail-{n}.database.windows.net', Database: "
     "'orders', User: 'etl'. Check the linked service configuration is correct, and make sure the SQL Database firewall "
     "allows the integration runtime to access.,Source=Microsoft.DataTransfer.Connectors.MSSQL,''Type=System.Data."
-    "SqlClient.SqlException,Message=A network-related or instance-specific error occurred.,Source=.Net SqlClient,'",
+    "SqlClient.SqlException,Message=A network-related or instance-specific error occurred.,Source=.Net SqlClient,'"
+)
+BLOB = (
     "Operation on target Load sales failed: ErrorCode=UserErrorSourceBlobNotExists,'Type=Microsoft.DataTransfer.Common."
     "Shared.HybridDeliveryException,Message=The required Blob is missing. ContainerName: https://acc{n}.blob.core."
-    "windows.net/raw, path: sales/2026/{n}/part.csv.,Source=Microsoft.DataTransfer.ClientLibrary,'",
-    'Operation on target df_orders failed: {"StatusCode":"DFExecutorUserError","Message":"Job failed due to '
-    "reason: at Sink 'sink{n}': Column 'amount' has incompatible types\"}",
-    "Operation on target Notebook failed: org.apache.spark.SparkException: Job aborted due to stage failure: Task {n} in "
-    "stage 3.0 failed 4 times: ExecutorLostFailure (executor 7 exited caused by one of the running tasks) Reason: "
-    "Container killed on request. Exit code is 137",
+    "windows.net/raw, path: sales/2026/{n}/part.csv.,Source=Microsoft.DataTransfer.ClientLibrary,'"
 )
+FLOW = (
+    'Operation on target df_orders failed: {"StatusCode":"DFExecutorUserError","Message":"Job failed due to reason: '
+    "at Sink 'sink{n}': Column 'amount' has incompatible types\"}"
+)
+SPARK = (
+    "Operation on target Notebook failed: org.apache.spark.SparkException: Job aborted due to stage failure: Task {n} "
+    "in stage 3.0 failed 4 times: ExecutorLostFailure (executor 7 exited caused by one of the running tasks) Reason: "
+    "Container killed on request. Exit code is 137"
+)
+MESSAGES = (SQL, BLOB, FLOW, SPARK)
 
 
 def bodies(count: int, *, same: bool = False) -> Iterator[bytes]:
@@ -72,27 +80,40 @@ def alert(pipeline: str, run: str, message: str) -> dict[str, object]:
     return {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": essentials, "alertContext": context}}
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
 def service(*arguments: str, **environment: str) -> Iterator[int]:
     """The service in a process of its own, ready; its port."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        port = free_port()
         env = {**os.environ, "DATA_DIR": folder, "RCA_API_KEY": KEY, **environment}
         script = str(Path(__file__).with_name("measured.py"))
         process = subprocess.Popen([sys.executable, script, str(port), *arguments], env=env)
         try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2)  # noqa: S310  # our own server
-                    break
-                except OSError:
-                    time.sleep(0.05)
+            wait_until_ready(port)
             yield port
         finally:
             process.terminate()
             process.wait(timeout=40)
+
+
+def wait_until_ready(port: int) -> None:
+    """Return once the service answers; a minute at most."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2)  # our own server
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("the service did not become ready")
 
 
 def load(port: int, path: str, count: int, *, same: bool = False, connections: int = CONNECTIONS) -> Run:

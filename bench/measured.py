@@ -23,12 +23,17 @@ class Hanging:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    async def close(self) -> None:
+        """Nothing to give back."""
+
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
+        """Wait for ever."""
         await asyncio.sleep(3600)
         raise AssertionError(notice, receipt, in_doubt)
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
-        return None
+        """No news."""
+        _ = request
 
 
 async def no_op(request: Request) -> Response:

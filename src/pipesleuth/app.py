@@ -19,9 +19,9 @@ from pipesleuth.db.database import Database, epoch
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination
-from pipesleuth.destinations.jira import JiraSettings
+from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.live import Bell, Hub
-from pipesleuth.model import StoreUnavailable, WrongSetting
+from pipesleuth.model import Permanent, Retryable, StoreUnavailable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
 from pipesleuth.settings import Settings, explain, kept_secret
 from pipesleuth.sources import registry as sources
@@ -64,6 +64,7 @@ class Parts:
     house: House
     worker: Worker | None
     clock: Clock
+    told: Mapping[str, Destination]
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
 
@@ -74,10 +75,12 @@ def build(
     work: bool = True,
     told: Mapping[str, Destination] | None = None,
     analyst: Analyst | None = None,
+    triage: Triage | None = None,
 ) -> FastAPI:
     """The service: `app.state.parts` holds its parts. `work` says whether this process works off to-dos too.
 
-    `told` are the destinations, by default those that the environment configures. Raises WrongSetting.
+    `told` are the destinations, by default those that the environment configures; `triage` is the knowledge base,
+    by default the one that the settings name. Raises WrongSetting.
     """
     app = FastAPI(
         title="Pipesleuth",
@@ -87,7 +90,7 @@ def build(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst)
+    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage)
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
@@ -105,9 +108,10 @@ def assemble(
     work: bool = True,
     told: Mapping[str, Destination] | None = None,
     analyst: Analyst | None = None,
+    triage: Triage | None = None,
 ) -> Parts:
     """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
-    triage, finops = load_triage(settings), FinOps(load_rules(settings.finops_rules))
+    triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
     bell = Bell()
     database = Database(settings.database, after_commit=bell.ring)
@@ -148,7 +152,7 @@ def assemble(
     if worker is not None:
         house.worker_beat = lambda: worker.beat
         house.worker_counts = lambda: worker.settled
-    return Parts(settings, database, bell, hub, house, worker, clock)
+    return Parts(settings, database, bell, hub, house, worker, clock, shelf)
 
 
 def load_triage(settings: Settings) -> Triage:
@@ -260,6 +264,7 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
     await asyncio.to_thread(upgrade, parts.settings.database)
     parts.house.epoch = await parts.database.read(epoch)
     parts.tasks.append(asyncio.create_task(parts.hub.follow(), name="hub"))
+    parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
     if parts.worker is not None:
         parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
         parts.tasks.append(asyncio.create_task(_watch_deadlines(parts), name="deadlines"))
@@ -267,6 +272,16 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
         yield
     finally:
         await _stop(parts)
+
+
+async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:
+    """Learn which changes in Jira are our own, so that they do not come back as news."""
+    jira = told.get("jira")
+    if isinstance(jira, Jira):
+        try:
+            await jira.recognise_ourselves()
+        except (Retryable, Permanent) as error:
+            log.warning("jira.not_recognised", reason=error.reason)
 
 
 async def _stop(parts: Parts) -> None:
@@ -280,6 +295,8 @@ async def _stop(parts: Parts) -> None:
         if isinstance(error, Exception):
             log.error("task.failed", task=task.get_name(), exc_info=error)
     parts.tasks.clear()
+    for destination in parts.told.values():
+        await destination.close()
     await asyncio.to_thread(parts.database.close)
 
 

@@ -67,6 +67,12 @@ class Listener:
     queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     lost: bool = False
 
+    def end(self) -> None:
+        """Let whoever waits at the queue go: None is the last thing in it."""
+        if self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
 
 class Trail(Protocol):
     """Where the hub reads what has changed, of this server and of others."""
@@ -123,9 +129,7 @@ class Hub:
         finally:
             self._bell.leave(ear)
             for listener in self._listeners:
-                if listener.queue.full():
-                    listener.queue.get_nowait()
-                listener.queue.put_nowait(None)
+                listener.end()
 
     async def _tell(self, *, rang: bool) -> None:
         """Hand on what is new; an empty house only keeps its place, and not at every ring."""

@@ -12,6 +12,7 @@ from pipesleuth.db.tables import Hold, Todo
 from pipesleuth.model import timestamp
 
 SHORTEST_PAUSE = 5.0
+REASON = 500
 LONGEST_PAUSE = 15.0  # short: once a vendor is back, everything owed is told within 25 s
 
 
@@ -39,7 +40,18 @@ def fault(
     over = faults - breaker_faults
     seconds = min(SHORTEST_PAUSE * 2 ** min(over, 10), LONGEST_PAUSE) if over >= 0 else 0.0
     until = timestamp(now + timedelta(seconds=max(seconds, asked or 0.0)))
-    values = {"until": max(until, known["until"]) if known else until, "reason": reason[:500], "faults": faults}
+    values = {"until": max(until, known["until"]) if known else until, "reason": reason[:REASON], "faults": faults}
+    if known:
+        connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
+    else:
+        connection.execute(insert(Hold).values(kind=kind, **values))
+
+
+def closed(connection: Connection, kind: str, reason: str, now: datetime, *, breaker_faults: int) -> None:
+    """It refuses everybody until a person changes something: one try now and then, to see whether somebody has."""
+    known = connection.execute(select(Hold.kind).where(Hold.kind == kind)).first()
+    until = timestamp(now + timedelta(seconds=LONGEST_PAUSE))
+    values = {"until": until, "reason": reason[:REASON], "faults": breaker_faults}
     if known:
         connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
     else:
@@ -47,11 +59,13 @@ def fault(
 
 
 def well(connection: Connection, kind: str, now: datetime) -> None:
-    """It works again: what waited for it is due at once."""
-    known = connection.execute(select(Hold.faults).where(Hold.kind == kind)).first()
+    """It works again: what waited for it is due at once, and so is what it had refused for everybody's reason."""
+    known = connection.execute(select(Hold.reason).where(Hold.kind == kind)).first()
     if known is None:
         return
     connection.execute(delete(Hold).where(Hold.kind == kind))
+    refused = (Todo.kind == kind, Todo.stopped_at.is_not(None), Todo.last_error == known.reason)
+    connection.execute(update(Todo).where(*refused).values(stopped_at=None, attempts=0, next_try_at=timestamp(now)))
     connection.execute(
         update(Todo)
         .where(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
 
 from pipesleuth.db.tables import Todo
 from pipesleuth.model import Receipt, timestamp
@@ -101,8 +101,9 @@ def claim(
 ) -> list[Claim]:
     """Take up to `most` due to-dos of a kind, the most urgent first, the oldest first among those.
 
-    Where the work `creates` something outside, a to-do without a receipt is in doubt from here on, durably; one
-    that was in doubt already is left alone until `visible_seconds` have passed, because vendors' searches lag.
+    Where the work `creates` something outside (an issue, a message, a note in its thread), the to-do is in doubt
+    from here on, durably, until it settles or is cleanly refused; one that was in doubt already is left alone until
+    `visible_seconds` have passed, because vendors' searches lag.
     """
     at, token = timestamp(now), str(uuid.uuid4())
     found = connection.execute(_due(kind, most, now, visible_seconds)).mappings().all()
@@ -114,9 +115,7 @@ def claim(
         "attempts": Todo.attempts + 1,
     }
     if creates:
-        fresh = Todo.receipt.is_(None)
-        values["in_doubt"] = case((fresh, True), else_=Todo.in_doubt)
-        values["doubt_since"] = case((fresh, at), else_=Todo.doubt_since)
+        values |= {"in_doubt": True, "doubt_since": at}
     mine = (
         update(Todo)
         .where(Todo.ticket_id == bindparam("one"), Todo.kind == kind, Todo.leased_until <= at)

@@ -254,8 +254,11 @@ class Worker:
         holds.fault(connection, claim.kind, error.reason, now, asked=asked, breaker_faults=tempo.breaker_faults)
 
     def _stop(self, connection: Connection, lane: _Lane, claim: Claim, error: Permanent) -> None:
-        if todos.stop(connection, claim, error.reason, self._now()) and lane.kind.stopped is not None:
+        now = self._now()
+        if todos.stop(connection, claim, error.reason, now) and lane.kind.stopped is not None:
             lane.kind.stopped(connection, claim, error.reason)
+        if error.everyone:
+            holds.closed(connection, claim.kind, error.reason, now, breaker_faults=self._tempo.breaker_faults)
 
     async def _renew(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
+from starlette.websockets import WebSocketState
 
 from pipesleuth.accounts import Person, Unknown
 from pipesleuth.live import Listener
@@ -47,9 +48,10 @@ async def live(socket: WebSocket) -> None:
     listener = house.hub.join()
     house.gauges.sockets.inc()
     reading = asyncio.create_task(_until_gone(socket), name="socket.read")
+    reading.add_done_callback(lambda _: listener.end())
     try:
         await _greet(socket, house, since)
-        await _tell(socket, house, listener, who, reading)
+        await _tell(socket, house, listener, who)
     except (WebSocketDisconnect, RuntimeError, StoreUnavailable):
         pass  # the browser is gone, or comes back by itself
     finally:
@@ -111,7 +113,7 @@ async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
 
 async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person, reading: asyncio.Task[None]) -> None:
     """Send what comes until the browser goes, the session ends or the house closes."""
-    while not reading.done():
+    while True:
         try:
             async with asyncio.timeout(ALIVE_SECONDS):
                 text = await listener.queue.get()
@@ -122,7 +124,8 @@ async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person
             await socket.send_text(json.dumps({"event": "alive", "server_time": timestamp(house.now())}))
             continue
         if text is None:
-            await socket.close(GOING_AWAY, "The service restarts; please reconnect.")
+            if socket.client_state is WebSocketState.CONNECTED:
+                await socket.close(GOING_AWAY, "The service restarts; please reconnect.")
             return
         if listener.lost:
             while not listener.queue.empty():

@@ -7,6 +7,7 @@ import { cut, duration, moment } from "./times.js";
 import { actionTone, count } from "./words.js";
 
 const PAGE = 100;
+const ACTIONS = "Ticket Created,Ticket Taken,Ticket Closed,Ticket Reopened,Jira Created,Slack Sent,Blob Saved,SLA Breached,RCA Updated,Duplicate Run Detected";
 const HEADS = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
 
 export function lineMatches(line, words) {
@@ -22,7 +23,7 @@ export default class Audit {
 	#state = "new";
 	#error = null;
 	#asked = 0;
-	#actions = new Set();
+	#actions = new Set(ACTIONS.split(","));
 
 	constructor(app, panel) {
 		[this.#app, this.#panel] = [app, panel];

@@ -62,7 +62,7 @@ export function makeCard(card, now, warn) {
 }
 
 export function updateCard(article, card, now, warn) {
-	article.dataset.severity = String(card.severity ?? "").toLowerCase();
+	article.dataset.tone = String(card.severity).toLowerCase();
 	article.setAttribute("aria-label", `${cut(card.pipeline || "Unknown pipeline", 200)} ${card.id}`);
 	fill(article, body(card, now, warn));
 }

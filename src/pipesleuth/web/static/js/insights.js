@@ -79,7 +79,7 @@ function shift(handover) {
 }
 
 function charts(series) {
-	const latency = Object.entries(series.latency ?? {}).map(([name, value]) => [plain(name), Number.isFinite(value) && String(Math.round(value * 10) / 10)]);
+	const latency = Object.entries(series.latency ?? {}).map(([name, value]) => [name.replaceAll("_", " "), Number.isFinite(value) && String(Math.round(value * 10) / 10)]);
 	return html`<div class="charts">
 		${columns("Failures per day", series.failures_per_day, TONES)}
 		${columns("Minutes to repair, mean", series.mttr_per_day, [["minutes", "Minutes", "told"]])}

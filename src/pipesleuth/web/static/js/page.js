@@ -67,9 +67,9 @@ export class Page {
 
 	#ask() {
 		const { tab } = this.view;
-		if (!LISTS.includes(tab)) return void this.#panel(tab).then((panel) => panel.load());
-		if (this.tickets.lists[tab].key !== question(this.view, tab).toString()) this.lists.first(tab, this.view);
 		this.count(0);
+		if (!LISTS.includes(tab)) this.#panel(tab).then((panel) => panel.load());
+		else if (this.tickets.lists[tab].key !== question(this.view, tab).toString()) this.lists.first(tab, this.view);
 	}
 
 	start() {

@@ -26,8 +26,9 @@ export class Shelf {
 		this.#whole = groups.reduce((sum, group) => sum + group.cards.length, 0) <= WHOLE;
 		const wanted = groups.flatMap((group) => {
 			const blocks = [];
-			for (let at = 0; at < group.cards.length; at += BLOCK)
-				blocks.push({ group: at ? null : group, cards: group.cards.slice(at, at + BLOCK) });
+			const size = this.#whole ? WHOLE : BLOCK;
+			for (let at = 0; at < group.cards.length; at += size)
+				blocks.push({ group: at ? null : group, cards: group.cards.slice(at, at + size) });
 			return blocks;
 		});
 		this.#still(() => {

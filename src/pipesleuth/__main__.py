@@ -1,0 +1,5 @@
+"""`python -m pipesleuth`."""
+
+from pipesleuth.cli import main
+
+main()
