@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from pipesleuth.db.faults import is_unavailable
@@ -37,6 +38,8 @@ CHECKPOINT_SECONDS = 1.0
 GROUP = 64
 LINGER_SECONDS = 0.002
 TRIES = 3
+PATIENCE_SECONDS = 4.0  # a try that took longer has waited for its lock already; those behind it wait too
+STREAMS = 4  # long readings at once: each holds a connection for as long as its reader likes
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -62,6 +65,7 @@ class Database:
         self.engine = open_engine(url)
         self._after_commit = after_commit
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._streams = threading.BoundedSemaphore(STREAMS)
         self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
         self._writer.start()
@@ -89,9 +93,22 @@ class Database:
         return await answer
 
     def pieces(self, work: Callable[[Connection], Iterator[T]]) -> Iterator[T]:
-        """What `work` yields, read as it is asked for, in one transaction; for a thread, not for the event loop."""
-        with self.engine.connect() as connection:
-            yield from work(connection)
+        """What `work` yields, read as it is asked for, in one transaction; for a thread, not for the event loop.
+
+        Raises StoreUnavailable, also where as many are read already as may be.
+        """
+        if not self._streams.acquire(blocking=False):
+            raise StoreUnavailable("Too many long lists are read at once.")
+        try:
+            with self.engine.connect() as connection:
+                yield from work(connection)
+        except SQLAlchemyError as error:
+            away = _away(error)
+            if away is None:
+                raise
+            raise away from error
+        finally:
+            self._streams.release()
 
     @property
     def waiting(self) -> int:
@@ -126,10 +143,11 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 return work(connection)
-        except DBAPIError as error:
-            if is_unavailable(error):
-                raise StoreUnavailable(str(error.orig)) from error
-            raise
+        except SQLAlchemyError as error:
+            away = _away(error)
+            if away is None:
+                raise
+            raise away from error
 
     def _write_all(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -157,22 +175,22 @@ class Database:
         return group, False
 
     def _commit(self, group: list[_Piece]) -> None:
-        answers: list[Any] = []
+        started = time.monotonic()
         for attempt in range(1, TRIES + 1):
             try:
                 with self.engine.begin() as connection:
                     answers = _do(connection, group)
-                break
-            except SQLAlchemyError as error:
-                if isinstance(error, DBAPIError) and is_unavailable(error):
-                    if attempt < TRIES:
-                        continue
-                    log.warning("database.unavailable", waiting=len(group), error=type(error.orig).__name__)
-                answers = [StoreUnavailable(type(error).__name__)] * len(group)
-                break
-        self.commits += 1
-        self._after_commit()
-        _tell(group, answers)
+            except Exception as error:  # noqa: BLE001  # whatever it is: everybody who waits gets an answer
+                passing = isinstance(error, DBAPIError) and is_unavailable(error)
+                if passing and attempt < TRIES and time.monotonic() - started < PATIENCE_SECONDS:
+                    continue
+                log.warning("database.not_written", waiting=len(group), error=type(error).__name__, passing=passing)
+                _tell(group, [StoreUnavailable(type(error).__name__)] * len(group))
+                return
+            self.commits += 1
+            self._after_commit()
+            _tell(group, answers)
+            return
 
 
 def open_engine(url: URL) -> Engine:
@@ -226,14 +244,25 @@ def _do(connection: Connection, group: list[_Piece]) -> list[Any]:
 
 
 def _try(connection: Connection, work: Callable[..., Sequence[Any]], items: list[Any]) -> Sequence[Any] | Exception:
-    """What `work` answers inside a savepoint, or what it raised; a lost database goes up."""
+    """What `work` answers inside a savepoint, or what it raised; a lost database or transaction goes up."""
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return work(connection, items)
+        answers = work(connection, items)
     except Exception as error:  # handed to whoever asked: one bad piece must not fail its neighbours
         if is_unavailable(error):
             raise
+        # Fails where the database has ended the whole transaction by itself: then nothing of the group is kept.
+        savepoint.rollback()
         return error
+    savepoint.commit()
+    return answers
+
+
+def _away(error: SQLAlchemyError) -> StoreUnavailable | None:
+    """What to tell whoever reads while the database is away; None for our own mistakes."""
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable("No connection is free.")
+    return StoreUnavailable(str(error.orig)) if isinstance(error, DBAPIError) and is_unavailable(error) else None
 
 
 def _tell(group: list[_Piece], answers: list[Any]) -> None:
