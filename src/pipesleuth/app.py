@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -26,13 +27,15 @@ from pipesleuth.outbox.worker import Kind, Tempo, Worker
 from pipesleuth.settings import Settings, explain, kept_secret
 from pipesleuth.sources import registry as sources
 from pipesleuth.tickets import deadlines
-from pipesleuth.tickets.analysis import Analysis, Analyst
-from pipesleuth.tickets.delivery import Delivery
+from pipesleuth.tickets.analysis import Analysis, Patience
+from pipesleuth.tickets.delivery import Delivery, Mask
 from pipesleuth.tickets.feed import Feed
 from pipesleuth.tickets.finops import FinOps, load_rules
 from pipesleuth.tickets.intake import Duties, Intake
 from pipesleuth.tickets.lifecycle import CHANNELS
 from pipesleuth.tickets.links import Links
+from pipesleuth.tickets.opinions import Opinions
+from pipesleuth.triage.analyst import Analyst, AnalystSettings
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault
 from pipesleuth.triage.redact import mask
@@ -113,6 +116,9 @@ def assemble(
     """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
+    gauges, ai = Gauges(), _ai_settings()
+    analyst = analyst or (Analyst(ai, note=gauges.ai_call) if ai.configured else None)
+    masked = partial(mask, strict=ai.mask == "strict")
     bell = Bell()
     database = Database(settings.database, after_commit=bell.ring)
     jira = JiraSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
@@ -120,7 +126,7 @@ def assemble(
     feed = Feed(database, links)
     hub = Hub(bell, feed)
     intake = _intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock)
-    kinds = _kinds(settings, database, links, triage=triage, shelf=shelf, analyst=analyst, clock=clock)
+    kinds = _kinds(settings, database, links, triage=triage, shelf=shelf, analyst=analyst, masked=masked, clock=clock)
     worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
     house = House(
         settings=settings,
@@ -140,7 +146,7 @@ def assemble(
         hub=hub,
         feed=feed,
         links=links,
-        gauges=Gauges(),
+        gauges=gauges,
         rejected=Rejected(
             settings.data_dir / "rejected", most_files=settings.rejected_files, most_bytes=settings.rejected_bytes
         ),
@@ -167,6 +173,14 @@ def secret(settings: Settings, name: str) -> str:
     """A secret from the environment, or else the one kept under DATA_DIR, made at first use."""
     given = getattr(settings, name)
     return given.get_secret_value() if given is not None else kept_secret(settings.data_dir / "secrets", name)[0]
+
+
+def _ai_settings() -> AnalystSettings:
+    """How the environment configures the AI. Raises WrongSetting."""
+    try:
+        return AnalystSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
 
 
 def _told(settings: Settings, clock: Clock) -> Mapping[str, Destination]:
@@ -220,22 +234,17 @@ def _kinds(
     triage: Triage,
     shelf: Mapping[str, Destination],
     analyst: Analyst | None,
+    masked: Mask,
     clock: Clock,
 ) -> list[Kind]:
     """The kinds of to-do there are here, each with its handler."""
-    analysis = Analysis(
-        database,
-        triage,
-        {},
-        analyst,
-        give_up_seconds=settings.rca_give_up_seconds,
-        warn_seconds=settings.sla_warn_seconds,
-        now=clock,
-    )
+    opinions = Opinions(database, analyst, now=clock) if analyst else None
+    patience = Patience(settings.rca_give_up_seconds, settings.sla_warn_seconds, settings.call_seconds)
+    analysis = Analysis(database, triage, {}, opinions, patience, now=clock)
     calls = settings.worker_calls
-    kinds = [Kind("analyse", analysis, creates=False, calls=calls)]
+    kinds = [Kind("analyse", analysis, creates=False, calls=calls, holds=False)]
     for name, destination in shelf.items():
-        delivery = Delivery(database, destination, links, mask, now=clock)
+        delivery = Delivery(database, destination, links, masked, now=clock)
         rate = SLACK_PER_SECOND if name == "slack" else None
         kinds.append(
             Kind(name, delivery, creates=name in CHANNELS, calls=calls, per_second=rate, stopped=delivery.stopped)

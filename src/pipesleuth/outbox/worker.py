@@ -54,7 +54,8 @@ class Handler(Protocol):
 class Kind:
     """One kind of to-do: who does it, how many at once, and whether it creates something outside.
 
-    `per_second` is the rate the other side allows. `stopped` is called in the transaction that gives up.
+    `per_second` is the rate the other side allows. `stopped` is called in the transaction that gives up. `holds`
+    says whether its faults make the whole kind wait: not where others of its kind can be done all the same.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Kind:
     calls: int
     per_second: float | None = None
     stopped: Callable[[Connection, Claim, str], None] | None = None
+    holds: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +217,16 @@ class Worker:
         except Permanent as error:
             await self._end(lane, claim, "stopped", lambda c, e=error: self._stop(c, lane, claim, e))
         except Retryable as error:
-            await self._end(lane, claim, "postponed", lambda c, e=error: self._postpone(c, claim, e))
+            await self._end(lane, claim, "postponed", lambda c, e=error: self._postpone(c, lane, claim, e))
         except TimeoutError:
             late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
-            await self._end(lane, claim, "postponed", lambda c: self._postpone(c, claim, late))
+            await self._end(lane, claim, "postponed", lambda c: self._postpone(c, lane, claim, late))
         except StoreUnavailable as error:
             log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
         except Exception as error:
             log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)
             ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
-            await self._end(lane, claim, "failed", lambda c: self._postpone(c, claim, ours))
+            await self._end(lane, claim, "failed", lambda c: self._postpone(c, lane, claim, ours))
         else:
             await self._end(lane, claim, "settled", lambda c: self._settle(c, lane, claim, done))
 
@@ -246,10 +248,12 @@ class Worker:
         if lane.faulty:
             holds.well(connection, claim.kind, now)
 
-    def _postpone(self, connection: Connection, claim: Claim, error: Retryable) -> None:
+    def _postpone(self, connection: Connection, lane: _Lane, claim: Claim, error: Retryable) -> None:
         now, tempo = self._now(), self._tempo
         seconds = pause(claim.attempts, first=tempo.backoff_first, most=tempo.backoff_most, asked=error.after)
         todos.postpone(connection, claim, now + timedelta(seconds=seconds), error.reason, in_doubt=error.in_doubt)
+        if not lane.kind.holds:
+            return
         asked = error.after if error.everyone else None
         holds.fault(connection, claim.kind, error.reason, now, asked=asked, breaker_faults=tempo.breaker_faults)
 

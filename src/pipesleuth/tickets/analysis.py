@@ -1,102 +1,225 @@
-"""The to-do `analyse`: ask the platform, read the whole error, ask the analyst, and take over what is better."""
+"""The to-do `analyse`: ask the platform, read the whole error, ask the AI, and take over what is better."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any
 
-import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from pipesleuth.db.database import Database
-from pipesleuth.db.tables import Ticket
-from pipesleuth.model import Diagnosis, Failure, moment
+from pipesleuth.db.tables import Ticket, Todo
+from pipesleuth.model import Diagnosis, Failure, Permanent, Retryable, moment
 from pipesleuth.outbox import todos
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.outbox.worker import Done
-from pipesleuth.tickets import lifecycle, trail
+from pipesleuth.tickets import lifecycle, related, trail
+from pipesleuth.tickets.opinions import Heard, Opinions
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.triage.diagnose import Triage
 
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Opinion:
-    """What an analyst made of a failure: its diagnosis, or none; and what the audit trail is to say of it."""
-
-    diagnosis: Diagnosis | None
-    said: str
-
-
-class Analyst(Protocol):
-    """Gives a second opinion on a failure; never raises for its own faults."""
-
-    async def __call__(self, failure: Failure, verdict: Diagnosis, fingerprint: str) -> Opinion:
-        """What the analyst says, the knowledge base having given `verdict`."""
-        ...
-
+# What a call leaves of the worker's time for writing down what came of it, and the least that a call is worth.
+_MARGIN_SECONDS, _LEAST_SECONDS = 3.0, 1.0
+_COMPARED = ("category", "severity", "priority", "error_type", "affected_entity")
+_LONGEST_VALUE = 120
 
 Enrich = Callable[[Failure], Awaitable[Failure]]
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long things may take, in seconds: `give_up` from the failure on, `call` for one try of the to-do."""
+
+    give_up: float
+    warn: float
+    call: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A ticket's failure as it was read at first, as the platform tells it, and the knowledge base's verdict."""
+
+    claim: Claim
+    read: Failure
+    failure: Failure
+    verdict: Diagnosis
+
+
 class Analysis:
-    """Handles `analyse`; `enrich` asks a source's platform, `analyst` is the AI where one is configured."""
+    """Handles `analyse`; `enrich` asks a source's platform, `opinions` are the AI's where one is configured."""
 
     def __init__(
         self,
         database: Database,
         triage: Triage,
         enrich: Mapping[str, Enrich],
-        analyst: Analyst | None,
+        opinions: Opinions | None,
+        patience: Patience,
         *,
-        give_up_seconds: float,
-        warn_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._triage = triage
         self._enrich = enrich
-        self._analyst = analyst
-        self._give_up = timedelta(seconds=give_up_seconds)
-        self._warn_seconds = warn_seconds
+        self._opinions = opinions
+        self._patience = patience
         self._now = now
 
     async def __call__(self, claim: Claim) -> Done:
-        """Make the diagnosis better, or say why it stays; then the channels wait no longer."""
-        row = await self._database.read(
-            lambda c: c.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
-        )
-        if self._now() - moment(row["timestamp"]) > self._give_up:
-            return Done(claim.wanted_version, effects=lambda c: self._too_late(c, claim.ticket_id))
+        """Make the diagnosis better, or say why it stays; then the channels wait no longer. Raises Retryable."""
+        began = asyncio.get_running_loop().time()
+        row, seen = await self._database.read(lambda c: self._read(c, claim))
         read = recalled(row)
-        failure = await self._enrich[read.source](read) if read.source in self._enrich else read
-        verdict = self._triage.full(failure)
-        opinion = await self._analyst(failure, verdict, row["fingerprint"]) if self._analyst else Opinion(None, "")
-        said = opinion.said or f"The whole error was read; {verdict.said_by} says {verdict.category}."
-        best = opinion.diagnosis or verdict
-        return Done(claim.wanted_version, effects=lambda c: self._write(c, claim.ticket_id, read, failure, best, said))
+        if self._now() - moment(row["timestamp"]) > timedelta(seconds=self._patience.give_up):
+            minutes = round(self._patience.give_up / 60)
+            reason = f"It could not be analysed within {minutes} minutes."
+            case = _Case(claim, read, read, self._triage.full(read))
+            return self._done(claim, lambda c: self._keep(c, case, reason, action="RCA Skipped"))
+        failure, hindrance = await self._enriched(read)
+        case = _Case(claim, read, failure, self._triage.full(failure))
+        if isinstance(hindrance, Retryable):
+            raise await self._postponed(case, hindrance)
+        if self._opinions is None:
+            return self._done(claim, lambda c: self._settle(c, case, hindrance))
+        # Before the AI is asked: should it be slow, people are told this much at the deadline.
+        await self._database.write(lambda c: self._stand(c, case))
+        left = self._patience.call - _MARGIN_SECONDS - (asyncio.get_running_loop().time() - began)
+        try:
+            heard = await self._opinions.on(
+                failure, case.verdict, row["fingerprint"], seen, seconds=max(left, _LEAST_SECONDS)
+            )
+        except Retryable as error:
+            raise await self._postponed(case, error) from error
+        except Permanent as error:
+            reason = error.reason
+            return self._done(claim, lambda c: self._keep(c, case, reason))
+        return self._done(claim, lambda c: self._take_over(c, case, heard))
 
-    def _write(
-        self, connection: Connection, ticket_id: str, read: Failure, failure: Failure, best: Diagnosis, said: str
-    ) -> None:
-        now = self._now()
-        row = lifecycle.fetch(connection, ticket_id)
-        if failure != read:
-            lifecycle.learn(connection, row, failure)
-            row = lifecycle.fetch(connection, ticket_id)
-        changed = lifecycle.rediagnose(connection, row, best, now, warn_seconds=self._warn_seconds, details=said)
-        if not changed and self._analyst is not None:
-            entry = trail.Entry(action="RCA Confirmed", by=best.said_by, details=said)
-            trail.write(connection, [trail.line(row, entry, now)])
-        todos.hasten(connection, ticket_id, lifecycle.CHANNELS, now)
+    def _read(self, connection: Connection, claim: Claim) -> tuple[RowMapping, str]:
+        row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
+        if self._opinions is None:
+            return row, ""
+        return row, _before(related.seen(connection, row["fingerprint"], claim.ticket_id, self._now()))
 
-    def _too_late(self, connection: Connection, ticket_id: str) -> None:
-        now = self._now()
-        row = lifecycle.fetch(connection, ticket_id)
-        minutes = round(self._give_up.total_seconds() / 60)
-        details = f"It was not analysed within {minutes} minutes, so the knowledge base's verdict stands."
-        trail.write(connection, [trail.line(row, trail.Entry(action="RCA Skipped", details=details), now)])
-        todos.hasten(connection, ticket_id, lifecycle.CHANNELS, now)
+    async def _enriched(self, read: Failure) -> tuple[Failure, Retryable | Permanent | None]:
+        """What the platform tells of the failure, or what was read and why there is no more."""
+        if read.source not in self._enrich:
+            return read, None
+        try:
+            return await self._enrich[read.source](read), None
+        except (Retryable, Permanent) as hindrance:
+            return read, hindrance
+
+    def _done(self, claim: Claim, effects: Callable[[Connection], None]) -> Done:
+        def write(connection: Connection) -> None:
+            effects(connection)
+            todos.hasten(connection, claim.ticket_id, lifecycle.CHANNELS, self._now())
+
+        return Done(claim.wanted_version, effects=write)
+
+    async def _postponed(self, case: _Case, error: Retryable) -> Retryable:
+        """Write what is known so far, and once why there is no more yet; the channels keep their deadline."""
+        await self._database.write(lambda c: self._wait(c, case, error.reason))
+        return error
+
+    def _wait(self, connection: Connection, case: _Case, reason: str) -> None:
+        if self._stand(connection, case) and case.claim.attempts <= 1:
+            row = lifecycle.fetch(connection, case.claim.ticket_id)
+            said = f"{reason} {case.verdict.said_by}'s verdict stands until it works; it is tried again."
+            self._say(connection, row, "RCA Waits", said)
+
+    def _stand(self, connection: Connection, case: _Case) -> bool:
+        """Write what the platform told and the knowledge base's verdict, while the to-do is ours; whether it was."""
+        claim = case.claim
+        holder = connection.execute(
+            select(Todo.claim).where(Todo.ticket_id == claim.ticket_id, Todo.kind == claim.kind)
+        ).scalar_one_or_none()
+        if holder != claim.token:
+            return False
+        self._write_verdict(connection, case)
+        return True
+
+    def _settle(self, connection: Connection, case: _Case, hindrance: Exception | None) -> None:
+        """The end without an AI."""
+        self._write_verdict(connection, case)
+        if hindrance is not None:
+            row = lifecycle.fetch(connection, case.claim.ticket_id)
+            self._say(connection, row, "RCA Kept", f"{hindrance} What the alert itself said has to do.")
+
+    def _keep(self, connection: Connection, case: _Case, reason: str, *, action: str = "RCA Kept") -> None:
+        """The end without an answer of the AI: its reason, and whose verdict stands."""
+        self._write_verdict(connection, case)
+        row = lifecycle.fetch(connection, case.claim.ticket_id)
+        self._say(connection, row, action, f"{reason} The verdict of {row['rca_source']} stands.")
+
+    def _write_verdict(self, connection: Connection, case: _Case) -> None:
+        """The knowledge base's verdict, but never over an AI's answer to the very same facts."""
+        row = lifecycle.fetch(connection, case.claim.ticket_id)
+        news = case.failure != case.read
+        if news:
+            lifecycle.learn(connection, row, case.failure)
+            row = lifecycle.fetch(connection, case.claim.ticket_id)
+        if news or _by_rules(row["rca_source"]):
+            source = "The platform was asked and the" if news else "The"
+            said = f"{source} whole error was read; {case.verdict.said_by} says {case.verdict.category}."
+            self._rediagnose(connection, row, case.verdict, said)
+
+    def _take_over(self, connection: Connection, case: _Case, heard: Heard) -> None:
+        """The end with an answer of the AI."""
+        row = lifecycle.fetch(connection, case.claim.ticket_id)
+        opinion, model = heard.answer.opinion, heard.answer.model
+        said = f"{model} says {opinion.category}, {opinion.confidence} confidence."
+        remarks = "; ".join(heard.weighed.remarks)
+        if heard.weighed.diagnosis is None:
+            self._keep(connection, case, f"{said} {remarks[:1].upper()}{remarks[1:]}. {heard.price}")
+            return
+        rules = f"{case.verdict.said_by} had said {case.verdict.category}, {case.verdict.confidence}."
+        told = " ".join(filter(None, (said, rules, f"Weighed: {remarks}." if remarks else "", heard.price)))
+        if not self._rediagnose(connection, row, heard.weighed.diagnosis, told):
+            self._say(connection, row, "RCA Confirmed", told, by=model)
+
+    def _rediagnose(self, connection: Connection, row: RowMapping, diagnosis: Diagnosis, said: str) -> bool:
+        final = lifecycle.allowed(row, diagnosis)
+        details = " ".join(filter(None, (_changes(row, final), said)))
+        if final.priority is not diagnosis.priority:
+            details += f" Priority {diagnosis.priority} comes too late: people were told {final.priority}."
+        return lifecycle.rediagnose(
+            connection, row, diagnosis, self._now(), warn_seconds=self._patience.warn, details=details
+        )
+
+    def _say(self, connection: Connection, row: RowMapping, action: str, said: str, *, by: str = trail.SYSTEM) -> None:
+        lifecycle.said(connection, row, action, by, self._now(), said)
+
+
+def _by_rules(said_by: str) -> bool:
+    return said_by in {"general", "unknown"} or said_by.startswith("knowledge")
+
+
+def _changes(row: RowMapping, diagnosis: Diagnosis) -> str:
+    """What becomes of what people look at first, as in `category unknown → firewall, priority P3 → P2`."""
+    new = lifecycle.diagnosis_columns(diagnosis)
+    pairs = [
+        f"{name.replace('_', ' ')} {_short(row[name])} → {_short(new[name])}"
+        for name in _COMPARED
+        if row[name] != new[name]
+    ]
+    return f"Changed: {', '.join(pairs)}." if pairs else ""
+
+
+def _short(value: str | None) -> str:
+    return (value or "none")[:_LONGEST_VALUE]
+
+
+def _before(seen: Mapping[str, Any]) -> str:
+    """What was seen before, in a sentence for the AI; names of people stay here."""
+    if not seen["count"]:
+        return ""
+    told = f"The same failure was seen {seen['count']} times in the last {seen['days']} days."
+    if seen["last_closed_seconds"] is not None:
+        told += f" The last was closed after {round(seen['last_closed_seconds'] / 60)} minutes."
+    if seen["last_note"]:
+        told += f" The closing note: {seen['last_note']}"
+    return told

@@ -18,6 +18,7 @@ from pipesleuth.model import (
     PipesleuthError,
     Priority,
     Receipt,
+    Severity,
     SlaStatus,
     Status,
     moment,
@@ -211,12 +212,9 @@ def rediagnose(
 
     After the channels were told the priority may only rise; a closed ticket keeps severity, priority and SLA.
     """
+    diagnosis = allowed(row, diagnosis)
     values = diagnosis_columns(diagnosis)
-    closed = row["status"] == Status.ACKNOWLEDGED
-    lowered = diagnosis.priority.rank > Priority(row["priority"]).rank
-    if closed or (row["told_at"] and lowered):
-        values |= {"severity": row["severity"], "priority": row["priority"]}
-    elif diagnosis.priority != row["priority"]:
+    if diagnosis.priority != row["priority"]:
         values |= _moved_deadline(row, diagnosis.priority, now, warn_seconds)
     changed = {column: value for column, value in values.items() if row[column] != value}
     if not changed:
@@ -225,6 +223,14 @@ def rediagnose(
         todos.rerank(connection, row["id"], Priority(changed["priority"]).rank)
     change(connection, row, changed, trail.Entry(action="RCA Updated", by=diagnosis.said_by, details=details), now)
     return True
+
+
+def allowed(row: RowMapping, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with the ticket's own severity and priority, where it is too late to change them."""
+    lowered = diagnosis.priority.rank > Priority(row["priority"]).rank
+    if row["status"] == Status.ACKNOWLEDGED or (row["told_at"] and lowered):
+        return replace(diagnosis, severity=Severity(row["severity"]), priority=Priority(row["priority"]))
+    return diagnosis
 
 
 def learn(connection: Connection, row: RowMapping, failure: Failure) -> None:

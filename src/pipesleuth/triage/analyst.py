@@ -124,7 +124,8 @@ class Analyst:
     async def ask(self, asked: Question, *, seconds: float | None = None) -> Answer:
         """The model's opinion, within `seconds` (at most AI_CALL_SECONDS).
 
-        Raises Retryable where a later call may succeed, with the server's delay, and Permanent where not.
+        Raises Retryable where a later call may succeed, with the server's delay, and in doubt where the call may have
+        cost something; Permanent where no later call will.
         """
         resting = self._rests_until - self._clock()
         if resting > 0:
@@ -160,7 +161,7 @@ class Analyst:
             async with asyncio.timeout(limit), agent:
                 return await agent.run(prompt(asked), usage=usage)
         except TimeoutError:
-            raise Retryable(f"The AI did not answer within {limit:g} s.") from None
+            raise Retryable(f"The AI did not answer within {limit:g} s.", in_doubt=True) from None
         except FallbackExceptionGroup as group:
             raise translated(group.exceptions[-1]) from group
         except (AgentRunError, UserError) as error:

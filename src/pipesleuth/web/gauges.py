@@ -6,7 +6,10 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from pipesleuth.triage.analyst import Spent
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_AI_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30)
 
 
 class Gauges:
@@ -33,6 +36,18 @@ class Gauges:
             ("kind", "outcome"),
             registry=self.registry,
         )
+        self._analyses = Counter(
+            "pipesleuth_ai_calls", "Calls of the AI by outcome.", ("outcome",), registry=self.registry
+        )
+        self._tokens = Counter(
+            "pipesleuth_ai_tokens", "Tokens sent to and got from the AI.", ("direction",), registry=self.registry
+        )
+        self._ai_seconds = Histogram(
+            "pipesleuth_ai_seconds", "How long calls of the AI took.", buckets=_AI_BUCKETS, registry=self.registry
+        )
+        self._ai_cost = Counter(
+            "pipesleuth_ai_cost_dollars", "What the AI cost as far as its price is known.", registry=self.registry
+        )
 
         # Looking a label up costs more than counting; routes, methods and statuses are few.
         self._counter = lru_cache(maxsize=2048)(self._requests.labels)
@@ -42,6 +57,14 @@ class Gauges:
         """Count one answer."""
         self._counter(method, route, status).inc()
         self._histogram(route).observe(seconds)
+
+    def ai_call(self, spent: Spent) -> None:
+        """Count one call of the AI with its tokens, time and cost."""
+        self._analyses.labels(spent.outcome).inc()
+        self._tokens.labels("in").inc(spent.tokens_in)
+        self._tokens.labels("out").inc(spent.tokens_out)
+        self._ai_seconds.observe(spent.seconds)
+        self._ai_cost.inc(spent.cost or 0.0)
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""
