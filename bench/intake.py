@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(*arguments: str, **environment: str) -> Iterator[int]:
+def service(*arguments: str, **environment: str) -> Generator[int]:
     """The service in a process of its own, ready; its port."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         port = free_port()

@@ -111,7 +111,7 @@ async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
             await socket.send_text(event.text)
 
 
-async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person, reading: asyncio.Task[None]) -> None:
+async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person) -> None:
     """Send what comes until the browser goes, the session ends or the house closes."""
     while True:
         try:
