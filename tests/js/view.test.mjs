@@ -57,5 +57,5 @@ test("orders: newest, oldest, pipeline, severity; an unknown word is urgency", (
   ];
   const sorted = (order) => [...cards].sort(comparison(order, "2026")).map((card) => card.id).join("");
   assert.deepEqual(["newest", "oldest", "pipeline", "severity", "nonsense", "constructor"].map(sorted), ["ab", "ba", "ba", "ba", "ab", "ab"]);
-  assert.deepEqual([usualOrder("open"), usualOrder("closed")], ["urgency", "newest"]);
+  assert.deepEqual([usualOrder("open"), usualOrder("closed")], ["urgency", "closed"]);
 });

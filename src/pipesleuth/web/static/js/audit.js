@@ -15,56 +15,44 @@ export function lineMatches(line, words) {
 	return !wanted || Object.values(line).some((value) => String(value ?? "").toLowerCase().includes(wanted));
 }
 
-export default class Audit {
-	#app;
-	#panel;
-	#lines = [];
-	#cursor = null;
-	#state = "new";
-	#error = null;
-	#asked = 0;
-	#actions = new Set(ACTIONS.split(","));
+export default function Audit(app, panel) {
+	const actions = new Set(ACTIONS.split(","));
+	let [known, cursor, state, fault, turns] = [[], null, "new", null, 0];
 
-	constructor(app, panel) {
-		[this.#app, this.#panel] = [app, panel];
-	}
-
-	async load({ more = false } = {}) {
-		const turn = ++this.#asked;
-		const asked = auditQuestion(this.#app.view);
+	async function load({ more = false } = {}) {
+		const turn = ++turns;
+		const asked = auditQuestion(app.view);
 		asked.set("limit", PAGE);
-		if (more) asked.set("cursor", this.#cursor);
-		else if (this.#state === "new") this.draw();
+		if (more) asked.set("cursor", cursor);
+		else if (state === "new") draw();
 		try {
-			const answer = await this.#app.api.get("/api/audit-trail", asked);
-			if (turn !== this.#asked) return;
-			this.#lines = more ? [...this.#lines, ...answer.audits] : answer.audits;
-			for (const line of answer.audits) this.#actions.add(line.action);
-			[this.#cursor, this.#state] = [answer.next_cursor ?? null, "ready"];
+			const answer = await app.api.get("/api/audit-trail", asked);
+			if (turn !== turns) return;
+			known = more ? [...known, ...answer.audits] : answer.audits;
+			for (const line of answer.audits) actions.add(line.action);
+			[cursor, state] = [answer.next_cursor, "ready"];
 		} catch (error) {
-			if (turn === this.#asked) [this.#state, this.#error] = ["error", error];
+			if (turn === turns) [state, fault] = ["error", error];
 		}
-		this.draw();
+		draw();
 	}
 
-	draw() {
-		const { view, summary } = this.#app;
-		const shown = this.#lines.filter(
-			(line) => lineMatches(line, view.q) && (!view.action || line.action === view.action),
-		);
-		const actions = [...this.#actions.add(view.action)].filter(Boolean).sort();
+	function draw() {
+		const { view, summary } = app;
+		const shown = known.filter((line) => lineMatches(line, view.q) && (!view.action || line.action === view.action));
+		const names = [...actions.add(view.action)].filter(Boolean).sort();
 		fill(
-			this.#panel,
+			panel,
 			html`${cards(summary)}
-				<div class="strip"><label class="pick">Action <select data-change="action">
-					<option value="">All actions</option>
-					${actions.map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
-					<span class="grow"></span>
-					${button("csv", "Download CSV")}</div>
-				${this.#state === "error" ? trouble("The audit trail could not be loaded", this.#error) : lines(shown, this.#state)}
-				${this.#cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`,
+				<div class="strip"><label class="pick">Action <select data-change="action"><option value="">All actions</option>
+					${names.map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
+					<span class="grow"></span>${button("csv", "Download CSV")}</div>
+				${state === "error" ? trouble("The audit trail could not be loaded", fault) : lines(shown, state)}
+				${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`,
 		);
 	}
+
+	return { load, draw };
 }
 
 function cards(summary) {

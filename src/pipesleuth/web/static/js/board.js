@@ -55,7 +55,6 @@ export class Board {
 		const cards = this.#held.size ? all.filter((card) => !this.#held.has(card.id)) : all;
 		drawFilters(this.filters, view, cards, wide);
 		this.#shelf.show(grouped(cards, view.group));
-		tickAll(this.place, now, (id) => tickets.cards.get(id), this.#app.warn());
 		this.pill.hidden = all.length === cards.length;
 		this.pill.textContent = `${all.length - cards.length} new`;
 		this.panel.setAttribute("aria-busy", String(list.state === "loading"));
@@ -69,9 +68,10 @@ export class Board {
 		const { clock, warn } = this.#app;
 		this.#shelf = new Shelf(
 			this.place,
-			(card) => this.#marked(makeCard(card, clock.now(), warn()), card),
+			makeCard,
 			(article, card) => {
 				updateCard(article, card, clock.now(), warn());
+				tickAll(article, clock.now(), () => card, warn());
 				this.#marked(article, card);
 			},
 		);
@@ -86,10 +86,9 @@ export class Board {
 
 	#marked(article, card) {
 		const at = this.#app.tickets.changed.get(card.id);
-		if (at === undefined || this.#app.clock.now() - at > MARK) return article;
+		if (at === undefined || this.#app.clock.now() - at > MARK) return;
 		article.classList.add("fresh");
 		setTimeout(() => article.classList.remove("fresh"), MARK);
-		return article;
 	}
 
 	#words({ state, error }, shown) {

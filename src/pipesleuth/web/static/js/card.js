@@ -55,11 +55,7 @@ function closing(card) {
 	return html`<span class="fact">Closed${took}${card.ack_user && html` by <bdi>${cut(card.ack_user, 60)}</bdi>`}</span>`;
 }
 
-export function makeCard(card, now, warn) {
-	const article = element(html`<article class="card" tabindex="-1" data-id="${card.id}"></article>`);
-	updateCard(article, card, now, warn);
-	return article;
-}
+export const makeCard = (card) => element(html`<article class="card" tabindex="-1" data-id="${card.id}"></article>`);
 
 export function updateCard(article, card, now, warn) {
 	article.dataset.tone = String(card.severity).toLowerCase();

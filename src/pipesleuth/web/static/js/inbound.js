@@ -9,70 +9,56 @@ import { plain } from "./words.js";
 const HEADS = ["Time", "Door", "Outcome", "Reason", "Ticket", "Size", "Digest"];
 const GOOD = /^(success|created|ok)/;
 
-export default class Inbound {
-	#app;
-	#panel;
-	#rows = [];
-	#cursor = null;
-	#error = null;
-	#loaded = false;
+export default function Inbound(app, panel) {
+	let [rows, cursor, fault] = [null, null, null];
 
-	constructor(app, panel) {
-		[this.#app, this.#panel] = [app, panel];
-		panel.addEventListener("submit", (event) => this.#ask(event));
-	}
-
-	async load({ more = false } = {}) {
-		this.draw();
-		if (this.#app.me?.role !== "admin") return;
+	async function load({ more = false } = {}) {
+		draw();
+		if (app.me?.role !== "admin") return;
 		try {
-			const answer = await this.#app.api.get("/api/inbound", { limit: 100, ...(more && { cursor: this.#cursor }) });
-			this.#rows = more ? [...this.#rows, ...answer.inbound] : answer.inbound;
-			[this.#cursor, this.#loaded, this.#error] = [answer.next_cursor ?? null, true, null];
+			const answer = await app.api.get("/api/inbound", { limit: 100, ...(more && { cursor }) });
+			rows = more ? [...rows, ...answer.inbound] : answer.inbound;
+			[cursor, fault] = [answer.next_cursor, null];
 		} catch (error) {
-			this.#error = error;
+			fault = error;
 		}
-		this.draw();
+		draw();
 	}
 
-	draw() {
-		if (!this.#panel.querySelector(".ask"))
+	function draw() {
+		if (!panel.querySelector(".ask"))
 			fill(
-				this.#panel,
+				panel,
 				html`<form class="ask"><h3><label for="pasted">What would Pipesleuth say?</label></h3>
 					<p class="quiet">Paste an error message or a webhook's body. Nothing is stored.</p>
 					<textarea id="pasted" name="text" rows="5" maxlength="200000" required></textarea>
 					<p><button class="primary">Diagnose</button></p><div class="answer" aria-live="polite"></div></form>
 					<div class="webhooks"></div>`,
 			);
-		fill(this.#panel.querySelector(".webhooks"), this.#webhooks());
-	}
-
-	#webhooks() {
-		const admin = this.#app.me?.role === "admin";
+		const admin = app.me?.role === "admin";
 		const said = admin ? "Every webhook of late, with the answer it was given." : "Administrators see every webhook of late here.";
-		return html`<h3>Why is there no ticket?</h3><p class="quiet">${said}</p>${admin && this.#list()}`;
+		fill(panel.querySelector(".webhooks"), html`<h3>Why is there no ticket?</h3><p class="quiet">${said}</p>${admin && list()}`);
 	}
 
-	#list() {
-		if (this.#error) return trouble("The webhooks could not be loaded", this.#error);
-		if (!this.#loaded) return html`<div class="ghost"></div>`;
-		if (!this.#rows.length) return words("Nothing came in yet", "Check the sender's address and key.");
-		return html`${table("Webhooks", HEADS, this.#rows.map(row))}
-			${this.#cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`;
+	function list() {
+		if (fault) return trouble("The webhooks could not be loaded", fault);
+		if (!rows) return html`<div class="ghost"></div>`;
+		if (!rows.length) return words("Nothing came in yet", "Check the sender's address and key.");
+		return html`${table("Webhooks", HEADS, rows.map(row))}${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`;
 	}
 
-	async #ask(event) {
+	panel.addEventListener("submit", async (event) => {
 		event.preventDefault();
-		const answer = this.#panel.querySelector(".answer");
+		const answer = panel.querySelector(".answer");
 		fill(answer, html`<p class="quiet">Thinking</p>`);
 		try {
-			const { diagnosis } = await this.#app.api.post("/api/triage", { text: event.target.elements.text.value });
+			const { diagnosis } = await app.api.post("/api/triage", { text: event.target.elements.text.value });
 			fill(answer, verdict(diagnosis));
 		} catch (error) {
 			fill(answer, html`<p class="why">${error.message}</p>`);
 		}
-	}
+	});
+	return { load, draw };
 }
 
 function row(line) {

@@ -4,6 +4,7 @@ export const ORDERS = {
 	urgency: "Most urgent first",
 	newest: "Newest first",
 	oldest: "Oldest first",
+	closed: "Last closed first",
 	pipeline: "By pipeline",
 	severity: "By severity",
 };
@@ -17,21 +18,22 @@ const rank = (card) => SEVERITY[card.severity] ?? 4;
 const due = (card) => card.sla_due_at || "9999";
 const late = (card, now) => (card.sla_status === "Breached" || due(card) <= now ? 0 : 1);
 
-export const usualOrder = (tab) => tab === "closed" ? "newest" : "urgency";
+export const usualOrder = (tab) => tab === "closed" ? "closed" : "urgency";
 
 // A comparison of two cards; `now` is the server's time as ISO text.
 export function comparison(order, now) {
 	const last = (a, b) => text(a.id, b.id);
-	const newest = (a, b) => text(b.timestamp ?? "", a.timestamp ?? "") || last(a, b);
+	const newest = (a, b) => text(b.timestamp ?? "", a.timestamp ?? "") || last(b, a);
 	const urgency = (a, b) =>
 		late(a, now) - late(b, now) || text(due(a), due(b)) || text(a.priority ?? "P9", b.priority ?? "P9") || last(a, b);
 	return {
 		__proto__: null,
 		urgency,
 		newest,
+		closed: (a, b) => text(b.ack_ts ?? "", a.ack_ts ?? "") || last(b, a),
 		oldest: (a, b) => text(a.timestamp ?? "", b.timestamp ?? "") || last(a, b),
-		pipeline: (a, b) => text((a.pipeline ?? "").toLowerCase(), (b.pipeline ?? "").toLowerCase()) || newest(a, b),
-		severity: (a, b) => rank(a) - rank(b) || urgency(a, b),
+		pipeline: (a, b) => text(a.pipeline ?? "", b.pipeline ?? "") || newest(a, b),
+		severity: (a, b) => rank(a) - rank(b) || newest(a, b),
 	}[order] ?? urgency;
 }
 

@@ -111,16 +111,16 @@ export class Page {
 
 	count(pause) {
 		clearTimeout(this.#counting);
-		this.#counting = setTimeout(() => this.#count(), pause && Math.max(0, this.#counted + pause - performance.now()));
+		this.#counting = setTimeout(() => this.#count(pause), pause && Math.max(0, this.#counted + pause - performance.now()));
 	}
 
-	async #count() {
+	async #count(news) {
 		try {
 			this.#counted = performance.now();
 			const urgent = { priority: "P1", limit: 1 };
 			const [summary, p1] = await Promise.all([this.lists.counts(this.view), this.api.get("/api/open-tickets", urgent)]);
 			[this.summary, this.#urgent] = [summary, p1.total ?? 0];
-			if (this.view.tab === "audit") await this.panel("load");
+			if (news && this.view.tab === "audit") await this.panel("load");
 		} catch (error) {
 			console.info("counts not read", error.message); // the lists themselves say when the server is away
 		}

@@ -84,12 +84,8 @@ export class Shelf {
 	}
 
 	#article(card) {
-		const made = this.#made.get(card.id);
-		if (!made) {
-			const article = this.#make(card);
-			this.#made.set(card.id, { article, card });
-			return article;
-		}
+		const made = this.#made.get(card.id) ?? { article: this.#make(card) };
+		this.#made.set(card.id, made);
 		if (made.card !== card) {
 			made.card = card;
 			this.#update(made.article, card);

@@ -64,7 +64,7 @@ function about(ticket) {
 		["Processing mode", ticket.processing_mode],
 		["Logic App run", ticket.logic_app_run_id],
 		["Archived", ticket.blob_log_url && away(ticket.blob_log_url, ticket.blob_log_url)],
-		["Webhook body", button("payload", "Payload", { look: "small" })],
+		["Webhook body", ticket.has_payload !== false && button("payload", "Payload", { look: "small" })],
 	])}`;
 }
 

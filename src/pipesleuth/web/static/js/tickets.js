@@ -6,6 +6,7 @@ import { comparison, usualOrder } from "./order.js";
 
 export const LISTS = ["open", "in_progress", "closed"];
 const KNOWN_VERSIONS = 5000;
+const LONG = ["rca_result", "pipeline", "run_id", "affected_entity"];
 
 // `key` is the question it answers, `arrivals` what events brought while a first page is under way.
 const emptyList = () => ({
@@ -52,6 +53,9 @@ export class Tickets {
 	apply(event, view, now) {
 		const { card } = event;
 		if (!card?.id) return null;
+		const known = this.cards.get(card.id) ?? {};
+		// An event carries long texts only in part.
+		for (const name of LONG) if (card[name] && known[name]?.startsWith(card[name])) card[name] = known[name];
 		if (!this.take(card)) return null;
 		this.changed.set(card.id, now);
 		if (event.event === "new_ticket" && this.counts.open >= 0 && matches(card, view)) this.counts.open++;
