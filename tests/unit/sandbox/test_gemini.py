@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import httpx
-import jsonschema
+import jsonschema_rs
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,7 +54,7 @@ async def test_the_answer_fits_the_schema_and_speaks_of_the_error(http: httpx.As
     assert set(answer) == set(example)
     assert set(answer["usageMetadata"]) | {"promptTokensDetails"} == set(example["usageMetadata"])
     said = json.loads(answer["candidates"][0]["content"]["parts"][0]["text"])
-    jsonschema.validate(said, SCHEMA)
+    jsonschema_rs.validate(SCHEMA, said)
     assert "firewall" in said["root_cause"]
     assert said["count"] == 3
 
@@ -63,7 +63,7 @@ async def test_the_example_request_is_taken(http: httpx.AsyncClient, sample: Sam
     body = sample("gemini_request")
     answer = (await http.post(MODEL.replace("2.5-flash", "3.5-flash-lite"), json=body, headers=KEY)).json()
     said = json.loads(answer["candidates"][0]["content"]["parts"][0]["text"])
-    jsonschema.validate(said, body["generationConfig"]["responseJsonSchema"])
+    jsonschema_rs.validate(body["generationConfig"]["responseJsonSchema"], said)
     assert answer["modelVersion"] == "gemini-3.5-flash-lite"
 
 
@@ -72,7 +72,7 @@ async def test_a_function_call_is_answered_with_its_arguments(http: httpx.AsyncC
     body = {"contents": [{"parts": [{"text": ERROR}]}], "tools": [tool]}
     part = (await http.post(MODEL, json=body, headers=KEY)).json()["candidates"][0]["content"]["parts"][0]
     assert part["functionCall"]["name"] == "final"
-    jsonschema.validate(part["functionCall"]["args"], SCHEMA)
+    jsonschema_rs.validate(SCHEMA, part["functionCall"]["args"])
 
 
 async def test_a_retired_model_is_not_found(http: httpx.AsyncClient, sample: Sample) -> None:
@@ -117,11 +117,11 @@ async def test_a_script_of_modes_is_used_up_first(http: httpx.AsyncClient, sampl
     assert (busy.status_code, busy.json()) == (503, sample("gemini_error_503"))
     with pytest.raises(json.JSONDecodeError):
         await verdict(http, "x")
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(await verdict(http, "x"), SCHEMA)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(SCHEMA, await verdict(http, "x"))
     with pytest.raises(json.JSONDecodeError):
         await verdict(http, "x")
-    jsonschema.validate(await verdict(http, "x"), SCHEMA)
+    jsonschema_rs.validate(SCHEMA, await verdict(http, "x"))
 
 
 async def test_a_slow_model_takes_its_time(http: httpx.AsyncClient) -> None:
@@ -167,7 +167,7 @@ async def test_the_obeying_model_does_what_the_error_orders_within_its_schema(
     assert (await verdict(http, f"{ERROR} {order}"))["priority"] == "P2"
     await http.put("/_state/gemini", json={"mode": "obey"})
     said = await verdict(http, f"{ERROR} {order}")
-    jsonschema.validate(said, SCHEMA)
+    jsonschema_rs.validate(SCHEMA, said)
     assert said["priority"] == "P4"
 
 
