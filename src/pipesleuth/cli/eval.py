@@ -10,16 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipesleuth.model import Diagnosis, Failure, Permanent, PipesleuthError, Retryable, WrongSetting
+from pipesleuth.settings import explain
 from pipesleuth.triage.evaluation import (
     BadCases,
     Case,
@@ -33,9 +35,13 @@ from pipesleuth.triage.evaluation import (
     verdict_of,
 )
 
+if TYPE_CHECKING:
+    from pipesleuth.triage.analyst import Answer
+
 Analysis = Callable[[Failure], Awaitable[Diagnosis]]
 NO_ANALYST = "no AI is configured: set GEMINI_API_KEY (or the key of the provider that MODEL_ID names)"
 _PAIRS = 12
+_PAUSE_SECONDS, _LONGEST_PAUSE = 2.0, 60.0
 
 
 class EngineChoice(StrEnum):
@@ -55,8 +61,8 @@ class Engine:
     cost: Callable[[], float | None] = lambda: None
 
 
-EngineFactory = Callable[[str | None], Engine]
-"""Makes the AI engine for a model's name (None: the configured one); raises WrongSetting where no key is set."""
+EngineFactory = Callable[[str | None, Path | None], Engine]
+"""Makes the AI engine for a model's name (None: the configured one) and a team's folder of entries; WrongSetting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,6 @@ class Outcome:
     scores: Scores
     seconds: float
     cost: float | None
-
-
-def no_analyst(_model: str | None) -> Engine:
-    """The factory used while no AI engine is wired: it refuses with a sentence."""
-    raise WrongSetting(NO_ANALYST)
 
 
 def knowledge_engine(folder: Path | None = None) -> Engine:
@@ -86,7 +87,57 @@ def knowledge_engine(folder: Path | None = None) -> Engine:
     return Engine("knowledge", answer, lambda: 0.0)
 
 
-def register(app: typer.Typer, analyst: EngineFactory = no_analyst) -> None:
+def ai_engine(model: str | None, folder: Path | None = None) -> Engine:
+    """The engine of the AI: its opinion weighed against the knowledge base's verdict, as in the service.
+
+    A busy model is asked again after its own pause. Raises WrongSetting where no AI is configured, KnowledgeFault.
+    """
+    from pipesleuth.triage.analyst import Analyst, AnalystSettings, Spent  # noqa: PLC0415 - only when asked for
+    from pipesleuth.triage.diagnose import Triage  # noqa: PLC0415 - RE2 and the base are loaded only when asked for
+    from pipesleuth.triage.opinion import weighed  # noqa: PLC0415 - only when asked for
+    from pipesleuth.triage.prompt import question  # noqa: PLC0415 - only when asked for
+
+    try:
+        named = {"model_id": model, "model_fallback": "none"} if model else {}
+        settings = AnalystSettings(**named)  # pyright: ignore[reportArgumentType]  # texts, checked by pydantic
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
+    if not settings.configured:
+        raise WrongSetting(NO_ANALYST)
+    spent: list[Spent] = []
+    said: set[str] = set()
+    base, ai = Triage.load(folder), Analyst(settings, note=spent.append)
+
+    async def answer(failure: Failure) -> Diagnosis:
+        verdict = base.full(failure)
+        asked = question(failure, verdict, "", strict=ai.strict)
+        heard = await _patiently(lambda: ai.ask(asked), said)
+        return weighed(heard.opinion, verdict, failure, asked.text, heard.model).diagnosis or verdict
+
+    def cost() -> float | None:
+        known = [call.cost for call in spent if call.cost is not None]
+        return sum(known) if len(known) == len(spent) else None
+
+    return Engine(settings.model_id, answer, cost)
+
+
+async def _patiently(ask: Callable[[], Awaitable[Answer]], said: set[str]) -> Answer:
+    """The answer, a busy model being asked up to three times; each reason why not is printed once."""
+    tries = 3
+    while True:
+        tries -= 1
+        try:
+            return await ask()
+        except (Retryable, Permanent) as error:
+            if error.reason not in said:
+                said.add(error.reason)
+                typer.echo(f"eval: {error.reason}", err=True)
+            if isinstance(error, Permanent) or not tries:
+                raise
+            await asyncio.sleep(min(error.after or _PAUSE_SECONDS, _LONGEST_PAUSE))
+
+
+def register(app: typer.Typer, analyst: EngineFactory = ai_engine) -> None:
     """Put `eval` on the command line; `analyst` makes the AI engine."""
 
     @app.command("eval")
@@ -108,7 +159,7 @@ def register(app: typer.Typer, analyst: EngineFactory = no_analyst) -> None:
             thresholds: Mapping[str, Any] = load_gate(gate) if gate else {}
             engines: list[Engine] = [] if chosen is EngineChoice.AI else [knowledge_engine(knowledge)]
             if chosen is not EngineChoice.KNOWLEDGE:
-                engines.append(analyst(model))
+                engines.append(analyst(model, knowledge))
             outcomes = [run(one, labelled) for one in engines]
             missed = [f"{one.engine}: {line}" for one in outcomes for line in shortfalls(one.scores, thresholds)]
         except PipesleuthError as error:

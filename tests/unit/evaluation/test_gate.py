@@ -48,7 +48,7 @@ async def says_dns(failure: Failure) -> Diagnosis:
     )
 
 
-def program(analyst: eval_command.EngineFactory = eval_command.no_analyst) -> typer.Typer:
+def program(analyst: eval_command.EngineFactory = eval_command.ai_engine) -> typer.Typer:
     app = typer.Typer()
     app.callback()(lambda: None)
     eval_command.register(app, analyst)
@@ -103,7 +103,7 @@ def test_the_ai_without_a_key_is_refused_with_a_sentence(case: Path, options: li
 def test_an_injected_engine_is_scored_with_its_cost_beside_the_knowledge_base(case: Path) -> None:
     asked: list[str | None] = []
 
-    def analyst(model: str | None) -> eval_command.Engine:
+    def analyst(model: str | None, _folder: Path | None) -> eval_command.Engine:
         asked.append(model)
         return eval_command.Engine("model-x", says_dns, lambda: 0.25)
 
@@ -120,7 +120,7 @@ def test_a_case_the_engine_refuses_counts_as_not_answered(tmp_path: Path) -> Non
     path.write_text(
         json.dumps(LINE) + "\n" + json.dumps(LINE | {"id": "two", "message": "refuse"}) + "\n", encoding="utf-8"
     )
-    app = program(lambda _model: eval_command.Engine("model-x", says_dns))
+    app = program(lambda _model, _folder: eval_command.Engine("model-x", says_dns))
     engine = json.loads(CliRunner().invoke(app, ["eval", str(path), "--engine", "ai", "--json"]).stdout)["engines"][
         "model-x"
     ]
