@@ -102,7 +102,10 @@ def _fault(entry: Entry, example: Example, engine: Triage, source: str) -> str |
         error_code=example.code or None, activity_type=example.activity or None,
     )  # fmt: skip
     said = engine.full(failure)
-    if said.said_by not in {f"knowledge:{entry.id}", "general" if entry.weight is Weight.GENERAL else ""}:
+    if said.said_by not in {
+        f"knowledge:{entry.id}",
+        "general" if entry.weight in {Weight.GENERAL, Weight.PLAIN} else "",
+    }:
         return f"its example is won by {said.said_by}: {example.text[:80]!r}"
     if example.entity and example.entity != said.affected_entity:
         return f"its example's entity is read as {said.affected_entity!r}: {example.text[:80]!r}"

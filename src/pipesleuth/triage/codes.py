@@ -11,6 +11,7 @@ from pipesleuth.triage.peel import Cause
 _EMPTY = frozenset(
     [
         "usererror",
+        "maxretryerror",
         "systemerror",
         "badrequest",
         "actionfailed",

@@ -25,6 +25,7 @@ _CACHE = 4096
 _QUOTE = 280
 _MAX_STEPS = 8
 _EVIDENCE = 300
+_MAX_CODE = 200
 _Kept = TypeVar("_Kept")
 
 
@@ -127,7 +128,9 @@ class Triage:
         return _Reading(part, peeled, code, tuple(codes))
 
     def _rank(self, reading: _Reading, failure: Failure) -> list[Candidate]:
-        hits = self.shelf.hits(reading.part.text, reading.codes)
+        code = (failure.error_code or "").strip()[:_MAX_CODE]
+        beside = f"ErrorCode={code}" if code and not code.isdigit() and code not in reading.part.text else ""
+        hits = self.shelf.hits(reading.part.text, reading.codes, beside.encode("utf-8", "replace").decode())
         return ranked(hits, reading.part.text, failure.source, failure.activity_type)
 
     def _remember(
@@ -154,7 +157,7 @@ class Triage:
         )  # fmt: skip
         own = [fill(step, words) for step in (entry.steps if entry else ())]
         steps = [*own, *(fill(step, words) for step in advice.steps)][:_MAX_STEPS]
-        general = entry is not None and entry.weight is Weight.GENERAL
+        general = entry is not None and entry.weight in {Weight.GENERAL, Weight.PLAIN}
         said_by = "unknown" if entry is None else "general" if general else f"knowledge:{entry.id}"
         return Diagnosis(
             root_cause=_root_cause(fill(entry.cause if entry else advice.cause, words), reading),

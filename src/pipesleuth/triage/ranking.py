@@ -11,10 +11,11 @@ from pipesleuth.model import Confidence
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
 
-_POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.NORMAL: 50.0, Weight.STRONG: 70.0}
+_POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.PLAIN: 38.0, Weight.NORMAL: 50.0, Weight.STRONG: 70.0}
 _TEAM = 200.0
-_DEPTH = 14.0
+_DEPTH = {Weight.GENERAL: 3.5, Weight.PLAIN: 7.0}
 _CLOSE = 8.0
+_AT_HOME = 8.0
 _MAX_RANKED = 24
 _SPARK_WORDS = ("databricks", "Databricks", "spark", "Spark", "py4j", "DF-", "dbfs:")
 
@@ -55,6 +56,8 @@ def confidence(found: Sequence[Candidate]) -> Confidence:
         return Confidence.HIGH if rivals else Confidence.VERY_HIGH
     if weight is Weight.NORMAL:
         return Confidence.MEDIUM if rivals else Confidence.HIGH
+    if weight is Weight.PLAIN:
+        return Confidence.MEDIUM
     if weight is Weight.WEAK:
         return Confidence.LOW if rivals and not agreed else Confidence.MEDIUM
     return Confidence.MEDIUM if agreed and not rivals else Confidence.LOW
@@ -74,7 +77,7 @@ def _candidate(hit: Hit, text: str, source: str, activity_type: str | None, fore
     parts += _by_match(hit, length, place / max(len(text), 1))
     parts.append((_by_activity(entry, activity_type), "kind of activity"))
     if entry.platform == source:
-        parts.append((8.0, "this platform's"))
+        parts.append((_AT_HOME / 2 if entry.weight is Weight.WEAK else _AT_HOME, "this platform's"))
     elif entry.platform != "any":
         parts.append((foreign if hit.patterns else -40.0, "another platform's"))
     if place < 0 and hit.code:
@@ -95,7 +98,7 @@ def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
             parts.append((-6.0, "another wording"))
     if hit.patterns:
         parts.append((min(length, 60) / 10.0, "length of the wording"))
-        parts.append((_DEPTH * max(depth, 0.0), "depth"))
+        parts.append((_DEPTH.get(hit.entry.weight, 14.0) * max(depth, 0.0), "depth"))
     return parts
 
 

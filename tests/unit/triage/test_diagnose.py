@@ -103,6 +103,12 @@ def test_general_words_are_read_with_low_or_medium_confidence(engine: Triage) ->
     assert said.said_by == "general"
 
 
+def test_the_name_of_an_unknown_code_is_read(engine: Triage) -> None:
+    said = engine.full(adf("Zebra stopped.", "ZebraCertificateExpired"))
+    assert said.category is Category.CERTIFICATE_TLS
+    assert said.confidence is Confidence.MEDIUM
+
+
 def test_activity_numbers_are_no_error_type(engine: Triage) -> None:
     assert engine.full(adf("whatever", "2200")).error_type is None
     assert engine.full(adf("whatever", "SqlConnectionIsClosed")).error_type == "SqlConnectionIsClosed"

@@ -12,10 +12,11 @@ _HOLE = re.compile(r"\{(?P<name>[a-z_]{1,40})(?:\|(?P<otherwise>[^{}]{0,200}))?\
 
 
 class Weight(StrEnum):
-    """How much an entry's match proves: a general word, a wrapper, a usual sign, or the cause itself."""
+    """How much an entry's match proves: a word, a wrapper, anybody's wording, a usual sign, the cause itself."""
 
     GENERAL = "general"
     WEAK = "weak"
+    PLAIN = "plain"
     NORMAL = "normal"
     STRONG = "strong"
 

@@ -59,11 +59,14 @@ class Shelf:
                     found[last] = None
         return list(found)
 
-    def hits(self, text: str, codes: Iterable[str]) -> list[Hit]:
-        """Every entry that matches the text or one of the codes, in the base's order of first sight."""
+    def hits(self, text: str, codes: Iterable[str], beside: str = "") -> list[Hit]:
+        """Every entry that matches the text, the line `beside` it, or one of the codes, in order of first sight."""
         by_entry: dict[str, tuple[Entry, list[re2.Regexp]]] = {}
         if self._owners:
-            for index in self._set.Match(text) or ():
+            found = self._set.Match(text) or []
+            if beside:
+                found = [*found, *(self._set.Match(beside) or ())]
+            for index in found:
                 entry = self._owners[index]
                 by_entry.setdefault(entry.id, (entry, []))[1].append(self._set.re(index))
         code_of: dict[str, str] = {}
@@ -71,13 +74,13 @@ class Shelf:
             for entry in self._by_code.get(code.casefold(), ()):
                 by_entry.setdefault(entry.id, (entry, []))
                 code_of.setdefault(entry.id, code)
-        found: list[Hit] = []
+        hits: list[Hit] = []
         for entry, patterns in by_entry.values():
             code = code_of.get(entry.id)
             if entry.both and entry.codes and not (code and patterns):
                 continue
-            found.append(Hit(entry, code, tuple(patterns)))
-        return found[:_MAX_HITS]
+            hits.append(Hit(entry, code, tuple(patterns)))
+        return hits[:_MAX_HITS]
 
 
 def place_of(patterns: Iterable[re2.Regexp], text: str) -> tuple[int, int, dict[str, str]]:

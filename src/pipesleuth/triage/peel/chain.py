@@ -81,7 +81,10 @@ def peel_excerpt(part: Excerpt, error_code: str | None = None) -> Peeled:
 
 
 def _add(causes: list[Cause], part: Excerpt, marker: Marker, end: int) -> None:
-    words = " ".join(part.text[marker.end : min(end, marker.end + _MAX_TEXT)].split()).strip(" :;,-\"'{}[]")
+    words = " ".join(part.text[marker.end : min(end, marker.end + _MAX_TEXT)].split()).strip(" :;,-{}[]")
+    for quote in ("'", '"'):
+        if words.count(quote) % 2:
+            words = words.strip(quote)
     if not words and not marker.code and not marker.entity:
         return
     if not words and marker.kind not in _WRAPPERS and causes and causes[-1].code == marker.code:
