@@ -158,7 +158,7 @@ class Analyst:
         from pydantic_ai.exceptions import AgentRunError, FallbackExceptionGroup, UserError  # noqa: PLC0415  # as above
 
         try:
-            async with asyncio.timeout(limit), agent:
+            async with asyncio.timeout(limit):
                 return await agent.run(prompt(asked), usage=usage)
         except TimeoutError:
             raise Retryable(f"The AI did not answer within {limit:g} s.", in_doubt=True) from None
@@ -168,6 +168,15 @@ class Analyst:
             raise translated(error) from error
         except ValueError as error:  # google-genai lets some unreadable answers through as such
             raise Permanent(f"The AI's answer could not be read ({type(error).__name__}).") from error
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        async with self._building:
+            agent, self._agent = self._agent, None
+        if agent is not None:
+            # Entered and left again: the models close the clients they made for themselves.
+            async with agent:
+                pass
 
     async def _ready(self) -> Agent[None, Opinion]:
         async with self._building:
