@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 from fastapi import FastAPI
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from pipesleuth import __version__ as version
 from pipesleuth.accounts import Accounts, ApiKeys
@@ -22,11 +21,11 @@ from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.live import Bell, Hub
-from pipesleuth.model import Permanent, Retryable, StoreUnavailable, WrongSetting
+from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
 from pipesleuth.settings import Settings, explain, kept_secret
 from pipesleuth.sources import registry as sources
-from pipesleuth.tickets import deadlines
+from pipesleuth.tickets import rounds
 from pipesleuth.tickets.analysis import Analysis, Patience
 from pipesleuth.tickets.delivery import Delivery, Mask
 from pipesleuth.tickets.feed import Feed
@@ -44,7 +43,7 @@ from pipesleuth.web.deps import House
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
 
-SWEEP_SECONDS = 1.0
+FAULT_SECONDS = 1.0  # before something that went wrong is begun anew
 SLACK_PER_SECOND = 1.0  # what Slack allows a channel
 
 log = structlog.get_logger(__name__)
@@ -68,6 +67,7 @@ class Parts:
     worker: Worker | None
     clock: Clock
     told: Mapping[str, Destination]
+    analyst: Analyst | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
 
@@ -158,7 +158,7 @@ def assemble(
     if worker is not None:
         house.worker_beat = lambda: worker.beat
         house.worker_counts = lambda: worker.settled
-    return Parts(settings, database, bell, hub, house, worker, clock, shelf)
+    return Parts(settings, database, bell, hub, house, worker, clock, shelf, analyst)
 
 
 def load_triage(settings: Settings) -> Triage:
@@ -270,13 +270,17 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 @contextlib.asynccontextmanager
 async def running(parts: Parts) -> AsyncGenerator[None]:
     """Everything that runs in the background, from an upgraded database to a clean end."""
+    warn = parts.settings.sla_warn_seconds
     await asyncio.to_thread(upgrade, parts.settings.database)
     parts.house.epoch = await parts.database.read(epoch)
-    parts.tasks.append(asyncio.create_task(parts.hub.follow(), name="hub"))
+    parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
+    parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
     parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
     if parts.worker is not None:
         parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
-        parts.tasks.append(asyncio.create_task(_watch_deadlines(parts), name="deadlines"))
+        parts.tasks.append(
+            asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
+        )
     try:
         yield
     finally:
@@ -306,22 +310,16 @@ async def _stop(parts: Parts) -> None:
     parts.tasks.clear()
     for destination in parts.told.values():
         await destination.close()
+    if parts.analyst is not None:
+        await parts.analyst.close()
     await asyncio.to_thread(parts.database.close)
 
 
-async def _watch_deadlines(parts: Parts) -> None:
-    """Look every second whose SLA is short or gone. The app's edge: a fault here is logged, and looked again."""
-    warn = parts.settings.sla_warn_seconds
+async def _follow(hub: Hub) -> None:
+    """Tell dashboards what changes. The app's edge: a fault here is logged, and followed on from there."""
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
         try:
-            if await parts.database.read(lambda c: deadlines.any_near(c, parts.clock(), warn_seconds=warn)):
-                await parts.database.write(_sweep(parts, warn))
-        except StoreUnavailable as error:
-            log.warning("deadlines.wait", reason=str(error))
+            await hub.follow()
         except Exception:
-            log.exception("deadlines.failed")
-
-
-def _sweep(parts: Parts, warn_seconds: float) -> Callable[[Connection], int]:
-    return lambda connection: deadlines.sweep(connection, parts.clock(), warn_seconds=warn_seconds)
+            log.exception("live.failed")
+        await asyncio.sleep(FAULT_SECONDS)

@@ -58,12 +58,31 @@ def closed(connection: Connection, kind: str, reason: str, now: datetime, *, bre
         connection.execute(insert(Hold).values(kind=kind, **values))
 
 
-def well(connection: Connection, kind: str, now: datetime) -> None:
-    """It works again: what waited for it is due at once, and so is what it had refused for everybody's reason."""
-    known = connection.execute(select(Hold.reason).where(Hold.kind == kind)).first()
+def probing(connection: Connection, kind: str, now: datetime) -> bool:
+    """Whether the one try after a pause is ours to make: no worker makes another until it has ended, or is lost."""
+    taken = connection.execute(
+        update(Hold)
+        .where(Hold.kind == kind, Hold.until <= timestamp(now))
+        .values(until=timestamp(now + timedelta(seconds=LONGEST_PAUSE)))
+    )
+    return taken.rowcount == 1
+
+
+def well(connection: Connection, kind: str, now: datetime, *, breaker_faults: int) -> None:
+    """It works: what a broken destination kept waiting is due at once, and so is what it had refused to everybody.
+
+    Where it was not broken, single faults are forgotten and keep their own back-off; a pause that the other side
+    asked for stays.
+    """
+    known = connection.execute(select(Hold.reason, Hold.until, Hold.faults).where(Hold.kind == kind)).first()
     if known is None:
         return
+    if known.faults < breaker_faults and known.until > timestamp(now):
+        connection.execute(update(Hold).where(Hold.kind == kind).values(faults=0))
+        return
     connection.execute(delete(Hold).where(Hold.kind == kind))
+    if known.faults < breaker_faults:
+        return
     refused = (Todo.kind == kind, Todo.stopped_at.is_not(None), Todo.last_error == known.reason)
     connection.execute(update(Todo).where(*refused).values(stopped_at=None, attempts=0, next_try_at=timestamp(now)))
     connection.execute(

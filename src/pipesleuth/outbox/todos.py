@@ -98,15 +98,17 @@ def claim(
     lease_seconds: float,
     creates: bool,
     visible_seconds: float,
+    early: bool = False,
 ) -> list[Claim]:
     """Take up to `most` due to-dos of a kind, the most urgent first, the oldest first among those.
 
     Where the work `creates` something outside (an issue, a message, a note in its thread), the to-do is in doubt
     from here on, durably, until it settles or is cleanly refused; one that was in doubt already is left alone until
-    `visible_seconds` have passed, because vendors' searches lag.
+    `visible_seconds` have passed, because vendors' searches lag. `early` takes also what backs off after a fault:
+    where a whole destination was down, its to-dos' own pauses say nothing.
     """
     at, token = timestamp(now), str(uuid.uuid4())
-    found = connection.execute(_due(kind, most, now, visible_seconds)).mappings().all()
+    found = connection.execute(_due(kind, most, now, visible_seconds, early=early)).mappings().all()
     if not found:
         return []
     values: dict[str, Any] = {
@@ -136,14 +138,16 @@ def claim(
     ]
 
 
-def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: float) -> bool:
+def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: float, *, early: bool = False) -> bool:
     """Whether there is anything of this kind to claim."""
-    return connection.execute(_due_rows(kind, now, visible_seconds).limit(1)).first() is not None
+    return connection.execute(_due_rows(kind, now, visible_seconds, early=early).limit(1)).first() is not None
 
 
-def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[str, int, int, bool, str | None]:
+def _due(
+    kind: str, most: int, now: datetime, visible_seconds: float, *, early: bool
+) -> Select[str, int, int, bool, str | None]:
     return (
-        _due_rows(kind, now, visible_seconds)
+        _due_rows(kind, now, visible_seconds, early=early)
         .order_by(Todo.rank, Todo.created_at)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -151,14 +155,16 @@ def _due(kind: str, most: int, now: datetime, visible_seconds: float) -> Select[
     )
 
 
-def _due_rows(kind: str, now: datetime, visible_seconds: float) -> Select[str, int, int, bool, str | None]:
+def _due_rows(
+    kind: str, now: datetime, visible_seconds: float, *, early: bool
+) -> Select[str, int, int, bool, str | None]:
     at = timestamp(now)
     visible = timestamp(now - timedelta(seconds=visible_seconds))
     return select(Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt).where(
         Todo.kind == kind,
         Todo.wanted_version > Todo.done_version,
         Todo.stopped_at.is_(None),
-        Todo.next_try_at <= at,
+        or_(Todo.next_try_at <= at, Todo.attempts > 0) if early else Todo.next_try_at <= at,
         Todo.leased_until <= at,
         or_(Todo.in_doubt.is_(False), Todo.doubt_since.is_(None), Todo.doubt_since <= visible),
     )

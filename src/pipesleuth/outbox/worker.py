@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ BREATH_SECONDS = 0.02
 YIELDING_SECONDS = 0.1
 YIELDING_BATCH = 2
 STOP_SECONDS = 5.0
+PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
 log = structlog.get_logger(__name__)
 
@@ -186,11 +186,9 @@ class Worker:
             if hold is not None and hold.until > todos.timestamp(now):
                 continue
             # After a pause a single try goes ahead; the rest follows when it went well.
-            most = min(room, YIELDING_BATCH if self._flooded() else BATCH)
-            if hold is not None and hold.faults >= self._tempo.breaker_faults:
-                most = 1
-            if todos.is_due(connection, name, now, self._tempo.mark_visible):
-                owed[name] = most
+            broken = hold is not None and hold.faults >= self._tempo.breaker_faults
+            if todos.is_due(connection, name, now, self._tempo.mark_visible, early=broken):
+                owed[name] = PROBE if broken else min(room, YIELDING_BATCH if self._flooded() else BATCH)
         return owed
 
     def _claim(self, connection: Connection, owed: Mapping[str, int]) -> list[Claim]:
@@ -198,14 +196,16 @@ class Worker:
         return [
             claim
             for name, most in owed.items()
+            if most != PROBE or holds.probing(connection, name, now)
             for claim in todos.claim(
                 connection,
                 name,
-                most,
+                most or 1,
                 now,
                 lease_seconds=self._tempo.lease,
                 creates=self._lanes[name].kind.creates,
                 visible_seconds=self._tempo.mark_visible,
+                early=most == PROBE,
             )
         ]
 
@@ -237,6 +237,12 @@ class Worker:
             # The lease ends by itself and somebody does it again, in doubt where something was created.
             log.warning("todo.not_written", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
             return
+        except Exception as error:
+            log.exception("todo.not_written", kind=claim.kind, ticket=claim.ticket_id)
+            if outcome != "failed":
+                ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
+                await self._end(lane, claim, "failed", lambda c: self._postpone(c, lane, claim, ours))
+            return
         key = (lane.kind.name, outcome)
         self.settled[key] = self.settled.get(key, 0) + 1
         log.debug("todo.ended", outcome=outcome, kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
@@ -246,7 +252,7 @@ class Worker:
         if todos.settle(connection, claim, done.version, done.receipt, now) and done.effects is not None:
             done.effects(connection)
         if lane.faulty:
-            holds.well(connection, claim.kind, now)
+            holds.well(connection, claim.kind, now, breaker_faults=self._tempo.breaker_faults)
 
     def _postpone(self, connection: Connection, lane: _Lane, claim: Claim, error: Retryable) -> None:
         now, tempo = self._now(), self._tempo
@@ -256,6 +262,7 @@ class Worker:
             return
         asked = error.after if error.everyone else None
         holds.fault(connection, claim.kind, error.reason, now, asked=asked, breaker_faults=tempo.breaker_faults)
+        lane.faulty = True
 
     def _stop(self, connection: Connection, lane: _Lane, claim: Claim, error: Permanent) -> None:
         now = self._now()
@@ -270,5 +277,7 @@ class Worker:
             running = [claim for lane in self._lanes.values() for claim in lane.running.values()]
             if not running:
                 continue
-            with contextlib.suppress(StoreUnavailable):  # the next round tries again, well before the lease ends
+            try:
                 await self._database.write(lambda c, r=running: todos.renew(c, r, self._now(), self._tempo.lease))
+            except Exception as error:  # noqa: BLE001  # the next round tries again, well before the lease ends
+                log.warning("worker.not_renewed", reason=str(error)[:200])

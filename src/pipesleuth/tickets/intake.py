@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from pipesleuth.db.database import Database
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Inbound, Payload, Ticket
-from pipesleuth.model import Confidence, Diagnosis, Failure, SlaStatus, Status, timestamp
+from pipesleuth.model import (
+    Confidence,
+    Diagnosis,
+    Failure,
+    PipesleuthError,
+    SlaStatus,
+    Status,
+    StoreUnavailable,
+    timestamp,
+)
 from pipesleuth.outbox import todos
 from pipesleuth.tickets import identity, lifecycle, sla, trail
 from pipesleuth.tickets.finops import FinOps
@@ -27,22 +36,31 @@ from pipesleuth.triage.fingerprint import fingerprint
 SUCCESS = "success"
 DUPLICATE = "duplicate_ignored"
 RACE = "duplicate_race_condition"
+AGAIN = "Duplicate Run Detected"
 
 _fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
 PRUNE_EVERY = 256
 FLOOD, FLOOD_SECONDS = 25, 0.5
-COUNT_EVERY = timedelta(seconds=1)
+MODE = 32  # characters of `processing_mode`
 KNOWN_COLUMNS = (Ticket.id, Ticket.run_id, Ticket.status, Ticket.seen_count, Ticket.confidence, Ticket.told_at)
+
+
+class NoFreeId(PipesleuthError):
+    """No id could be found for a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What became of a failure: a new ticket, or the one that its run has already."""
+    """What became of a failure: a new ticket, or the one that its run has already.
+
+    `counted` says that the ticket's row counts this one already; else it is counted within a second.
+    """
 
     outcome: str
     ticket_id: str
     existing_status: str | None = None
+    counted: bool = True
 
 
 @dataclass(slots=True)
@@ -57,14 +75,6 @@ class Arrival:
     payload: dict[str, Any]
     inbound: dict[str, Any]
     opening: str
-
-
-@dataclass(slots=True)
-class _Count:
-    """Duplicates of one ticket that are not written down yet."""
-
-    unwritten: int = 0
-    written_at: datetime = field(default_factory=lambda: datetime.min.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Intake:
         self._inbound_rows = inbound_rows
         self._warn_seconds = warn_seconds
         self._now = now
-        self._counts: dict[str, _Count] = {}
+        self._uncounted: Counter[str] = Counter()
         self._since_prune = PRUNE_EVERY
         self._lately: deque[float] = deque(maxlen=FLOOD)
 
@@ -112,7 +122,21 @@ class Intake:
         """
         self._lately.append(time.monotonic())
         arrival = self.arrival(failure, diagnosis, body, prefix=prefix, door=door, opening=opening)
-        return await self._database.write_together(self._admit, arrival)
+        admission = await self._database.write_together(self._admit, arrival)
+        if not admission.counted:
+            self._uncounted[admission.ticket_id] += 1
+        return admission
+
+    async def count(self) -> None:
+        """Write down the duplicates that came in since the last call. Raises StoreUnavailable."""
+        if not self._uncounted:
+            return
+        counts, self._uncounted = self._uncounted, Counter()
+        try:
+            await self._database.write(lambda c: _count(c, counts))
+        except StoreUnavailable:
+            self._uncounted.update(counts)
+            raise
 
     async def note(self, door: str, outcome: str, reason: str, body: bytes) -> None:
         """Remember a webhook that made no ticket, and why."""
@@ -143,8 +167,7 @@ class Intake:
             "finops_owner": tags.owner,
             "finops_cost_center": tags.cost_center,
             "logic_app_run_id": failure.logic_app_run_id,
-            "processing_mode": failure.processing_mode
-            or ("databricks" if failure.source == "databricks" else "Single"),
+            "processing_mode": _mode(failure),
             "source": failure.source,
             "error_message": failure.error_message,
             "error_code": failure.error_code,
@@ -178,48 +201,57 @@ class Intake:
             return [self._admit_alone(connection, arrivals[0])]
         known = self._known(connection, arrivals)
         fresh: dict[str, Arrival] = {}
+        again: dict[str, list[Arrival]] = {}
         answers: list[Admission] = []
         for arrival in arrivals:
             run_id = arrival.failure.run_id
             before = known.get(run_id) if run_id else None
             rival = fresh.get(run_id) if run_id else None
             if before is not None:
-                answers.append(self._duplicate(connection, arrival, before))
+                again.setdefault(before["id"], []).append(arrival)
+                answers.append(_told(arrival, DUPLICATE, before["id"], before["status"]))
             elif rival is not None:
+                again.setdefault(rival.ticket["id"], []).append(arrival)
                 answers.append(_told(arrival, RACE, rival.ticket["id"]))
             else:
                 fresh[run_id or arrival.ticket["id"]] = arrival
                 answers.append(_told(arrival, SUCCESS, arrival.ticket["id"]))
         self._store(connection, list(fresh.values()))
+        first = {ticket_id for ticket_id, some in again.items() if self._again(connection, ticket_id, some, known)}
         self._note(connection, [arrival.inbound for arrival in arrivals])
-        return answers
+        return [replace(answer, counted=answer.outcome == SUCCESS or answer.ticket_id in first) for answer in answers]
 
     def _admit_alone(self, connection: Connection, arrival: Arrival) -> Admission:
+        known = self._known(connection, [arrival])
+        if known:
+            return self._known_already(connection, arrival, known, DUPLICATE)
         for _ in range(DRAWS):
-            before = self._known(connection, [arrival])
-            if before:
-                (row,) = before.values()
-                # It was not there when the group was read, or nobody looked: known now is known.
-                answer = self._duplicate(connection, arrival, row)
-                self._note(connection, [arrival.inbound])
-                return answer
+            savepoint = connection.begin_nested()
             try:
-                with connection.begin_nested():
-                    self._store(connection, [arrival])
+                self._store(connection, [arrival])
             except Exception as error:
+                savepoint.rollback()
                 if not is_unique_violation(error):
                     raise
                 rival = self._known(connection, [arrival])
                 if rival:
-                    (row,) = rival.values()
-                    self._note(connection, [_told_row(arrival, RACE, row["id"])])
-                    return Admission(RACE, row["id"])
+                    return self._known_already(connection, arrival, rival, RACE)
                 # Not the run but the ticket's id is taken: draw another.
                 arrival.ticket["id"] = identity.ticket_id(arrival.prefix, arrival.at)
             else:
+                savepoint.commit()
                 self._note(connection, [_told_row(arrival, SUCCESS, arrival.ticket["id"])])
                 return Admission(SUCCESS, arrival.ticket["id"])
-        raise RuntimeError(f"No free ticket id after {DRAWS} draws")
+        raise NoFreeId(f"No ticket id was free in {DRAWS} draws.")
+
+    def _known_already(
+        self, connection: Connection, arrival: Arrival, known: Mapping[str, RowMapping], outcome: str
+    ) -> Admission:
+        (row,) = known.values()
+        answer = _told(arrival, outcome, row["id"], row["status"] if outcome == DUPLICATE else None)
+        counted = self._again(connection, row["id"], [arrival], known)
+        self._note(connection, [arrival.inbound])
+        return replace(answer, counted=counted)
 
     def _known(self, connection: Connection, arrivals: Sequence[Arrival]) -> dict[str, RowMapping]:
         runs = {arrival.failure.run_id for arrival in arrivals if arrival.failure.run_id}
@@ -244,31 +276,31 @@ class Intake:
             *(todos.row(ticket_id, kind, rank, arrival.at, later) for kind in duties.channels),
         ]
 
-    def _duplicate(self, connection: Connection, arrival: Arrival, before: RowMapping) -> Admission:
-        """The run has its ticket: count it, say so once, and learn from a surer verdict while nobody was told."""
-        ticket_id = before["id"]
-        answer = _told(arrival, DUPLICATE, ticket_id, before["status"])
-        surer = arrival.diagnosis.confidence.rank > Confidence(before["confidence"]).rank
-        if surer and before["told_at"] is None:
+    def _again(
+        self, connection: Connection, ticket_id: str, arrivals: Sequence[Arrival], known: Mapping[str, RowMapping]
+    ) -> bool:
+        """Learn from a surer verdict while nobody was told; say once that the run came again.
+
+        Whether these were counted now: the first are, later ones all together once a second.
+        """
+        before = known.get(arrivals[0].failure.run_id or "")
+        surest = max(arrivals, key=lambda arrival: arrival.diagnosis.confidence.rank)
+        rank = surest.diagnosis.confidence.rank
+        if before is None or (before["told_at"] is None and rank > Confidence(before["confidence"]).rank):
             row = lifecycle.fetch(connection, ticket_id)
-            details = "A second alert for the same run says more."
-            warn = self._warn_seconds
-            lifecycle.rediagnose(connection, row, arrival.diagnosis, arrival.at, warn_seconds=warn, details=details)
-        count = self._counts.setdefault(ticket_id, _Count())
-        count.unwritten += 1
-        first = before["seen_count"] == 1 and count.unwritten == 1
-        if first or arrival.at - count.written_at >= COUNT_EVERY:
-            more = Ticket.seen_count + count.unwritten
-            connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(seen_count=more))
-            self._counts[ticket_id] = _Count(0, arrival.at)
-        if first:
-            row = connection.execute(select(Ticket).where(Ticket.id == ticket_id)).mappings().one()
-            details = "Another alert came in for this run; it changes nothing. Further ones are only counted."
-            entry = trail.Entry(action="Duplicate Run Detected", details=details)
-            trail.write(connection, [trail.line(row, entry, arrival.at)])
-        if len(self._counts) > 10_000:
-            self._counts.clear()
-        return answer
+            if row["told_at"] is None and rank > Confidence(row["confidence"]).rank:
+                details = "A second alert for the same run says more."
+                warn = self._warn_seconds
+                lifecycle.rediagnose(connection, row, surest.diagnosis, surest.at, warn_seconds=warn, details=details)
+        if before is not None and before["seen_count"] != 1:
+            return False
+        first = update(Ticket).where(Ticket.id == ticket_id, Ticket.seen_count == 1)
+        if connection.execute(first.values(seen_count=1 + len(arrivals))).rowcount != 1:
+            return False
+        row = connection.execute(select(Ticket).where(Ticket.id == ticket_id)).mappings().one()
+        details = "Another alert came in for this run; it changes nothing. Further ones are only counted."
+        trail.write(connection, [trail.line(row, trail.Entry(action=AGAIN, details=details), surest.at)])
+        return True
 
     def _prune(self, connection: Connection, added: int) -> None:
         """Keep `inbound` a ring: looked at now and then, not at every webhook."""
@@ -279,6 +311,10 @@ class Intake:
             connection.execute(delete(Inbound).where(Inbound.id <= newest - self._inbound_rows))
 
 
+def _mode(failure: Failure) -> str:
+    return (failure.processing_mode or ("databricks" if failure.source == "databricks" else "Single"))[:MODE]
+
+
 # What is not named here is NULL: fewer values to bind for each webhook.
 _UNTOUCHED: Mapping[str, Any] = {
     "status": Status.OPEN,
@@ -287,6 +323,11 @@ _UNTOUCHED: Mapping[str, Any] = {
     "version": 1,
     "jira_live": False,
 }
+
+
+def _count(connection: Connection, counts: Mapping[str, int]) -> None:
+    more = update(Ticket).where(Ticket.id == bindparam("one")).values(seen_count=Ticket.seen_count + bindparam("more"))
+    connection.execute(more, [{"one": ticket_id, "more": number} for ticket_id, number in sorted(counts.items())])
 
 
 def _told(arrival: Arrival, outcome: str, ticket_id: str, status: str | None = None) -> Admission:

@@ -1,0 +1,71 @@
+"""A whole service in this process: real parts, a real SQLite file, a clock that tests turn."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+
+from pipesleuth.app import load_triage
+from pipesleuth.db.upgrade import upgrade
+from pipesleuth.settings import Settings
+from pipesleuth.triage.diagnose import Triage
+from places import PASSWORD, Clock, Place, opened, settings_in
+
+Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture(scope="session")
+def triage() -> Triage:
+    """The knowledge base, read once for all tests."""
+    return load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
+
+
+@pytest.fixture(scope="session")
+def cheap_hash() -> str:
+    """A bcrypt hash of the tests' password that takes a millisecond to compare, not a quarter of a second."""
+    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the schema and nothing else, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("schema")
+    settings = settings_in(folder)
+    upgrade(settings.database)
+    return folder / "tickets.db"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of the service, which only the test turns."""
+    return Clock()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, empty_database: Path) -> Path:
+    """A data folder with an empty database."""
+    shutil.copy(empty_database, tmp_path / "tickets.db")
+    return tmp_path
+
+
+@pytest.fixture
+def open_place(folder: Path, clock: Clock, triage: Triage, cheap_hash: str) -> Open:
+    """Opens a service on this test's data folder; opened twice, two servers share one database."""
+
+    def open_one(**how: Any) -> contextlib.AbstractAsyncContextManager[Place]:
+        return opened(folder, how.pop("clock", clock), triage, cheap_hash, **how)
+
+    return open_one
+
+
+@pytest.fixture
+async def place(open_place: Open) -> AsyncGenerator[Place]:
+    """A service with nothing configured but its own archive; to-dos are worked off when the test says so."""
+    async with open_place() as opened_place:
+        yield opened_place
