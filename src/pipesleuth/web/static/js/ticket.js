@@ -21,7 +21,7 @@ function head(ticket, now, warn) {
 }
 
 export function cause(ticket) {
-	const who = !ticket.rca_source || ticket.rca_source === "knowledge" ? "knowledge base" : ticket.rca_source;
+	const who = (ticket.rca_source || "knowledge").replace(/^knowledge:?/, "knowledge base ");
 	return html`<h3>Root cause</h3><p class="text" dir="auto">${ticket.rca_result || "The cause is still being looked for."}</p>
 		${ticket.confidence && html`<p class="quiet">${ticket.confidence} confidence, said by <bdi>${who}</bdi></p>`}`;
 }
