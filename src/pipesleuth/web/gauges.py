@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,6 +12,9 @@ from pipesleuth.triage.analyst import Spent
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _AI_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30)
+
+DOORS = frozenset({"/azure-monitor", "/databricks-monitor", "/hooks/{source}"})
+LATELY = 1000
 
 
 class Gauges:
@@ -49,6 +54,8 @@ class Gauges:
             "pipesleuth_ai_cost_dollars", "What the AI cost as far as its price is known.", registry=self.registry
         )
 
+        self._webhooks: deque[float] = deque(maxlen=LATELY)
+        self._ai_calls: deque[float] = deque(maxlen=LATELY)
         # Looking a label up costs more than counting; routes, methods and statuses are few.
         self._counter = lru_cache(maxsize=2048)(self._requests.labels)
         self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
@@ -57,6 +64,17 @@ class Gauges:
         """Count one answer."""
         self._counter(method, route, status).inc()
         self._histogram(route).observe(seconds)
+        if route in DOORS:
+            self._webhooks.append(seconds)
+
+    def latencies(self) -> dict[str, float | None]:
+        """Of the latest webhooks and AI calls of this server: the middle one and the slow ones, in milliseconds."""
+        return {
+            "webhook_ms_p50": _at(self._webhooks, 0.5),
+            "webhook_ms_p95": _at(self._webhooks, 0.95),
+            "ai_ms_p50": _at(self._ai_calls, 0.5),
+            "ai_ms_p95": _at(self._ai_calls, 0.95),
+        }
 
     def ai_call(self, spent: Spent) -> None:
         """Count one call of the AI with its tokens, time and cost."""
@@ -64,8 +82,14 @@ class Gauges:
         self._tokens.labels("in").inc(spent.tokens_in)
         self._tokens.labels("out").inc(spent.tokens_out)
         self._ai_seconds.observe(spent.seconds)
+        self._ai_calls.append(spent.seconds)
         self._ai_cost.inc(spent.cost or 0.0)
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""
         self._intake.labels(door, outcome).inc()
+
+
+def _at(seconds: Iterable[float], share: float) -> float | None:
+    ordered = sorted(seconds)
+    return round(ordered[int((len(ordered) - 1) * share)] * 1000, 1) if ordered else None

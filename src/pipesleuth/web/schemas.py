@@ -156,3 +156,25 @@ class Me(BaseModel):
     full_name: str | None
     role: str
     last_login: str | None
+
+
+class Insights(BaseModel):
+    """The charts' figures."""
+
+    series: dict[str, Any]
+
+
+class Handover(BaseModel):
+    """What a shift hands over."""
+
+    model_config = ConfigDict(extra="allow")
+
+    hours: int
+    since: str
+    until: str
+    open: list[dict[str, Any]]
+    breached: list[dict[str, Any]]
+    held: list[dict[str, Any]]
+    closed: list[dict[str, Any]]
+    recurring: list[dict[str, Any]]
+    markdown: str
