@@ -38,7 +38,7 @@ from pipesleuth.triage.analyst import Analyst, AnalystSettings
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault
 from pipesleuth.triage.redact import mask
-from pipesleuth.web import auth, edge, errors, export, health, hooks, insights, jira, pages, stream, tickets
+from pipesleuth.web import auth, edge, errors, export, health, hooks, insights, jira, pages, reference, stream, tickets
 from pipesleuth.web.deps import House
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
@@ -97,7 +97,7 @@ def build(
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
-    for room in (hooks, jira, auth, tickets, insights, export, stream, health):
+    for room in (hooks, jira, auth, tickets, insights, export, stream, health, reference):
         app.include_router(room.router)
     pages.install(app, parts.house)
     app.add_middleware(edge.Edge, gauges=parts.house.gauges)

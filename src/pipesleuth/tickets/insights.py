@@ -140,7 +140,8 @@ def _line(one: Mapping[str, Any], links: Links) -> str:
     holder = f", held by {_plain(one['ack_user'])}" if one["ack_user"] else ""
     issue = f", {_plain(one['itsm_ticket_id'])}" if one["itsm_ticket_id"] else ""
     cause = _plain(one["rca_result"][:CAUSE])
-    return f"- **{one['priority']}** [{one['id']}]({links.ticket(one['id'])}) {_plain(one['pipeline'])}: {cause}{issue}{holder}"
+    link = f"[{one['id']}]({links.ticket(one['id'])})"
+    return f"- **{one['priority']}** {link} {_plain(one['pipeline'])}: {cause}{issue}{holder}"
 
 
 def _plain(text: str) -> str:
