@@ -70,10 +70,9 @@ def _route(method: str, path: str, route: Mapping[str, Any]) -> str:
         f'<abbr title="{escape(str(answer.get("description", "")))}">{escape(str(status))}</abbr>'
         for status, answer in route.get("responses", {}).items()
     )
-    return (
-        f"<section><h3>{escape(method.upper())} {escape(path)}</h3>"
-        f"<p>{escape(route.get('description') or route.get('summary') or '')}</p>{table}<p>Answers: {answers}</p></section>"
-    )
+    said = escape(route.get("description") or route.get("summary") or "")
+    head = f"<h3>{escape(method.upper())} {escape(path)}</h3>"
+    return f"<section>{head}<p>{said}</p>{table}<p>Answers: {answers}</p></section>"
 
 
 def _parameter(one: Mapping[str, Any]) -> str:
@@ -81,4 +80,5 @@ def _parameter(one: Mapping[str, Any]) -> str:
     kind = schema.get("type") or " or ".join(str(each.get("type")) for each in schema.get("anyOf", ()))
     said = one.get("description") or kind
     needed = " (required)" if one.get("required") else ""
-    return f"<tr><td><code>{escape(one['name'])}</code>{needed}</td><td>{escape(one['in'])}</td><td>{escape(said)}</td></tr>"
+    name = f"<code>{escape(one['name'])}</code>{needed}"
+    return f"<tr><td>{name}</td><td>{escape(one['in'])}</td><td>{escape(said)}</td></tr>"
