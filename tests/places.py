@@ -97,9 +97,7 @@ class Place:
 
     async def row(self, ticket_id: str) -> dict[str, Any]:
         """A ticket's row."""
-        return dict(
-            await self.read(lambda c: c.execute(select(Ticket).where(Ticket.id == ticket_id)).mappings().one())
-        )
+        return dict(await self.read(lambda c: c.execute(select(Ticket).where(Ticket.id == ticket_id)).mappings().one()))
 
     async def rows(self) -> list[dict[str, Any]]:
         """All tickets' rows."""

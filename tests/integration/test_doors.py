@@ -90,7 +90,15 @@ async def test_two_hundred_failures_of_one_payload_are_all_admitted(place: Place
     assert len(await place.rows()) == 200
 
 
-@pytest.mark.parametrize("headers", [SENDER, basic(API_KEY), basic(API_KEY, ""), {"Authorization": basic(API_KEY)["authorization"].replace("Basic", "basic")}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        SENDER,
+        basic(API_KEY),
+        basic(API_KEY, ""),
+        {"Authorization": basic(API_KEY)["authorization"].replace("Basic", "basic")},
+    ],
+)
 async def test_the_key_is_taken_as_a_header_or_as_basics_password(place: Place, headers: dict[str, str]) -> None:
     answer = await place.client.post("/databricks-monitor", json=dbx(77), headers=headers)
     assert answer.json()["status"] == "success"
@@ -134,7 +142,10 @@ async def test_a_wrong_key_is_remembered_but_strangers_cannot_fill_the_memory(pl
 
 
 async def test_every_registered_source_has_a_door_by_its_name_and_aliases(place: Place) -> None:
-    for path in ("/hooks/data_factory", *(f"/hooks/{name}" for name, source in place.parts.house.sources.items() if source.name == "data_factory")):
+    for path in (
+        "/hooks/data_factory",
+        *(f"/hooks/{name}" for name, source in place.parts.house.sources.items() if source.name == "data_factory"),
+    ):
         assert (await place.post(adf(), path)).json()["status"] == "success"
     assert {row["door"] for row in await place.inbound()} == {"hooks/data_factory"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from pipesleuth.db.database import Database
 from pipesleuth.db.faults import is_unique_violation
-from pipesleuth.db.tables import Inbound, Payload, Ticket
+from pipesleuth.db.tables import Payload, Ticket
 from pipesleuth.model import (
     Confidence,
     Diagnosis,
@@ -27,7 +26,7 @@ from pipesleuth.model import (
     timestamp,
 )
 from pipesleuth.outbox import todos
-from pipesleuth.tickets import identity, lifecycle, sla, trail
+from pipesleuth.tickets import identity, inbound, lifecycle, sla, trail
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
 from pipesleuth.tickets.payloads import packed
@@ -40,7 +39,6 @@ AGAIN = "Duplicate Run Detected"
 
 _fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
-PRUNE_EVERY = 256
 FLOOD, FLOOD_SECONDS = 25, 0.5
 MODE = 32  # characters of `processing_mode`
 KNOWN_COLUMNS = (Ticket.id, Ticket.run_id, Ticket.status, Ticket.seen_count, Ticket.confidence, Ticket.told_at)
@@ -102,11 +100,10 @@ class Intake:
         self._database = database
         self._finops = finops
         self._duties = duties
-        self._inbound_rows = inbound_rows
+        self._register = inbound.Register(inbound_rows)
         self._warn_seconds = warn_seconds
         self._now = now
         self._uncounted: Counter[str] = Counter()
-        self._since_prune = PRUNE_EVERY
         self._lately: deque[float] = deque(maxlen=FLOOD)
 
     def flooded(self) -> bool:
@@ -140,8 +137,13 @@ class Intake:
 
     async def note(self, door: str, outcome: str, reason: str, body: bytes) -> None:
         """Remember a webhook that made no ticket, and why."""
-        row = self._inbound(door, body, self._now()) | {"outcome": outcome, "reason": reason[:500]}
-        await self._database.write_together(self._note, row)
+        row = inbound.row(door, body, self._now()) | {"outcome": outcome, "reason": reason[:500]}
+        await self._database.write_together(self._register.write, row)
+
+    async def note_stranger(self, door: str, reason: str) -> None:
+        """Remember somebody without a key, once a minute for each door, so that strangers fill nothing."""
+        if self._register.is_rare(door, self._now()):
+            await self.note(door, "unauthorized", reason, b"")
 
     def arrival(
         self, failure: Failure, diagnosis: Diagnosis, body: bytes, *, prefix: str, door: str, opening: str = ""
@@ -149,7 +151,7 @@ class Intake:
         """The failure with all its rows, before the database is asked; the ticket id is drawn here."""
         now = self._now()
         row = self._ticket(failure, diagnosis, identity.ticket_id(prefix, now), now)
-        return Arrival(failure, diagnosis, prefix, now, row, packed(body), self._inbound(door, body, now), opening)
+        return Arrival(failure, diagnosis, prefix, now, row, packed(body), inbound.row(door, body, now), opening)
 
     def _ticket(self, failure: Failure, diagnosis: Diagnosis, ticket_id: str, now: datetime) -> dict[str, Any]:
         tags = self._finops.extract_finops_tags(failure.pipeline, failure.resource_type, failure.tags)
@@ -179,22 +181,6 @@ class Intake:
             "parent_run_id": failure.parent_run_id,
         }
 
-    def _inbound(self, door: str, body: bytes, now: datetime) -> dict[str, Any]:
-        return {
-            "time": timestamp(now),
-            "door": door,
-            "outcome": SUCCESS,
-            "reason": None,
-            "size": len(body),
-            "digest": hashlib.sha256(body).hexdigest(),
-            "ticket_id": None,
-        }
-
-    def _note(self, connection: Connection, rows: list[dict[str, Any]]) -> list[None]:
-        connection.execute(insert(Inbound), rows)
-        self._prune(connection, len(rows))
-        return [None] * len(rows)
-
     def _admit(self, connection: Connection, arrivals: list[Arrival]) -> list[Admission]:
         """Many at once; a clash fails them all, and then each is tried alone."""
         if len(arrivals) == 1:
@@ -218,7 +204,7 @@ class Intake:
                 answers.append(_told(arrival, SUCCESS, arrival.ticket["id"]))
         self._store(connection, list(fresh.values()))
         first = {ticket_id for ticket_id, some in again.items() if self._again(connection, ticket_id, some, known)}
-        self._note(connection, [arrival.inbound for arrival in arrivals])
+        self._register.write(connection, [arrival.inbound for arrival in arrivals])
         return [replace(answer, counted=answer.outcome == SUCCESS or answer.ticket_id in first) for answer in answers]
 
     def _admit_alone(self, connection: Connection, arrival: Arrival) -> Admission:
@@ -240,7 +226,7 @@ class Intake:
                 arrival.ticket["id"] = identity.ticket_id(arrival.prefix, arrival.at)
             else:
                 savepoint.commit()
-                self._note(connection, [_told_row(arrival, SUCCESS, arrival.ticket["id"])])
+                self._register.write(connection, [_told_row(arrival, SUCCESS, arrival.ticket["id"])])
                 return Admission(SUCCESS, arrival.ticket["id"])
         raise NoFreeId(f"No ticket id was free in {DRAWS} draws.")
 
@@ -250,7 +236,7 @@ class Intake:
         (row,) = known.values()
         answer = _told(arrival, outcome, row["id"], row["status"] if outcome == DUPLICATE else None)
         counted = self._again(connection, row["id"], [arrival], known)
-        self._note(connection, [arrival.inbound])
+        self._register.write(connection, [arrival.inbound])
         return replace(answer, counted=counted)
 
     def _known(self, connection: Connection, arrivals: Sequence[Arrival]) -> dict[str, RowMapping]:
@@ -301,14 +287,6 @@ class Intake:
         details = "Another alert came in for this run; it changes nothing. Further ones are only counted."
         trail.write(connection, [trail.line(row, trail.Entry(action=AGAIN, details=details), surest.at)])
         return True
-
-    def _prune(self, connection: Connection, added: int) -> None:
-        """Keep `inbound` a ring: looked at now and then, not at every webhook."""
-        self._since_prune += added
-        if self._since_prune >= PRUNE_EVERY:
-            self._since_prune = 0
-            newest = connection.execute(select(func.max(Inbound.id))).scalar_one() or 0
-            connection.execute(delete(Inbound).where(Inbound.id <= newest - self._inbound_rows))
 
 
 def _mode(failure: Failure) -> str:

@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from pipesleuth.accounts import Unknown
 from pipesleuth.model import BadPayload, Diagnosis, Failure, NotAFailure, StoreUnavailable, timestamp
 from pipesleuth.sources.text import run_identity
 from pipesleuth.tickets import queries
@@ -18,7 +19,7 @@ from pipesleuth.web import errors
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import parse, read_body
 from pipesleuth.web.deps import House, Sender, TheHouse, sender
-from pipesleuth.web.errors import Problem
+from pipesleuth.web.errors import RETRY_SECONDS, Problem
 from pipesleuth.web.schemas import TicketExists, WebhookAnswer, refusals
 
 MOST_FAILURES = 200
@@ -61,9 +62,10 @@ async def databricks_monitor(request: Request) -> Response:
 @router.post("/hooks/{source}", **_DESCRIBED | {"responses": _DESCRIBED["responses"] | refusals(404)})
 async def hook(request: Request, source: str) -> Response:
     """A failure of any registered source."""
-    await sender(request)
-    known = request.app.state.house.sources
+    house: House = request.app.state.house
+    known = house.sources
     if source not in known:
+        await _let_in(request, house, "hooks")
         names = ", ".join(sorted({one.name for one in known.values()}))
         raise Problem(404, f"There is no source of this name. Known are: {names}.", "unknown_source", where="source")
     return await _receive(request, f"hooks/{known[source].name}", known[source].name)
@@ -81,10 +83,15 @@ async def check_ticket_exists(run_id: str, _sender: Sender, house: TheHouse) -> 
 
 async def _receive(request: Request, door: str, source: str) -> Response:
     """One webhook from body to answer; what is authenticated and unreadable is kept, whatever is wrong with it."""
-    await sender(request)
     house: House = request.app.state.house
+    await _let_in(request, house, door)
     dry_run = _asked(request.query_params.get("dry_run"))
-    body = await read_body(request, house.settings.max_body_bytes)
+    try:
+        body = await read_body(request, house.settings.max_body_bytes)
+    except Problem as refused:
+        house.gauges.intake(door, "rejected")
+        await house.intake.note(door, "rejected", refused.detail, b"")
+        raise
     try:
         failures = house.sources[source].read(parse(body, house.settings.max_json_depth))
     except NotAFailure as ignored:
@@ -96,15 +103,36 @@ async def _receive(request: Request, door: str, source: str) -> Response:
         await _keep(house, door, body)
         await house.intake.note(door, "rejected", bad.reason, body)
         raise
-    except Exception:
-        # A door's own edge: senders retry 503 and not 500, and the body is kept meanwhile.
-        log.exception("hook.unreadable", door=door)
-        await _keep(house, door, body)
-        return errors.answer(503, "This body could not be read; it was kept and logged.", "unreadable_here")
+    except Exception as error:  # noqa: BLE001  # a door's own edge: senders retry 503 and not 500
+        return await _our_mistake(house, door, body, error)
     if dry_run:
         await house.intake.note(door, "dry_run", f"{len(failures)} failures", body)
-        return json_answer(await _would(house, failures))
-    return await _admit(house, door, failures, body)
+        return json_answer(await asyncio.to_thread(_would, house, failures, await _known(house, failures)))
+    try:
+        return await _admit(house, door, failures, body)
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001  # the same
+        return await _our_mistake(house, door, body, error)
+
+
+async def _let_in(request: Request, house: House, door: str) -> None:
+    """Raise Unknown for a stranger, remembered once a minute: "why is there no ticket?" often has this answer."""
+    try:
+        await sender(request)
+    except Unknown as stranger:
+        house.gauges.intake(door, "unauthorized")
+        await house.intake.note_stranger(door, str(stranger))
+        raise
+
+
+async def _our_mistake(house: House, door: str, body: bytes, error: Exception) -> Response:
+    """What went wrong is logged with its place, the body kept, and the sender asked to come again."""
+    log.error("hook.failed", door=door, exc_info=error)
+    await _keep(house, door, body)
+    return errors.answer(
+        503, "This could not be taken in; the body was kept.", "failed_here", headers={"Retry-After": RETRY_SECONDS}
+    )
 
 
 def _asked(word: str | None) -> bool:
@@ -149,10 +177,15 @@ def _said(failure: Failure, diagnosis: Diagnosis, admission: Admission) -> dict[
     }
 
 
-async def _would(house: House, failures: list[Failure]) -> dict[str, Any]:
+async def _known(house: House, failures: list[Failure]) -> dict[str, str]:
+    """The tickets that the failures' runs have already."""
+    runs = {failure.run_id for failure in failures[:MOST_FAILURES] if failure.run_id}
+    rows = await house.database.read(lambda c: {run: queries.by_run(c, run) for run in runs})
+    return {run: row["id"] for run, row in rows.items() if row is not None}
+
+
+def _would(house: House, failures: list[Failure], known: dict[str, str]) -> dict[str, Any]:
     """What would have happened to each failure, in full."""
-    runs = [failure.run_id for failure in failures]
-    known = await house.database.read(lambda c: {run: queries.by_run(c, run) for run in runs if run})
     shown: list[dict[str, Any]] = []
     for failure in failures[:MOST_FAILURES]:
         before = known.get(failure.run_id) if failure.run_id else None
@@ -160,7 +193,7 @@ async def _would(house: House, failures: list[Failure]) -> dict[str, Any]:
         shown.append(
             {
                 "would": DUPLICATE if before is not None else SUCCESS,
-                "ticket_id": None if before is None else before["id"],
+                "ticket_id": before,
                 "failure": _plain(failure),
                 "diagnosis": asdict(house.triage.full(failure)),
                 "finops": asdict(tags),
