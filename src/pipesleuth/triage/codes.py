@@ -11,6 +11,10 @@ from pipesleuth.triage.peel import Cause
 _EMPTY = frozenset(
     [
         "usererror",
+        "py4j.protocol.py4jjavaerror",
+        "org.apache.spark.api.python.pythonexception",
+        "pythonexception",
+        "invalid_state",
         "maxretryerror",
         "systemerror",
         "badrequest",
@@ -70,6 +74,7 @@ _WEIGHT = {
     "termination": 89,
     "given": 80,
     "http": 61,
+    "socket": 58,
     "envelope": 72,
     "cluster": 75,
     "exception": 62,
@@ -78,7 +83,9 @@ _WEIGHT = {
     "frame": 52,
     "sql": 45,
 }
-_LAST = frozenset({"Py4JJavaError", "Py4JError", "SparkException", "org.apache.spark.SparkException"})
+_LAST = frozenset(
+    {"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError", "SparkException", "org.apache.spark.SparkException"}
+)
 _NO_STEP = frozenset({"org.apache.spark.sparkexception", "sparkexception", "java.lang.exception", "py4jjavaerror"})
 _A_GUESS = 55.0
 _HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
@@ -134,7 +141,9 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
         code = _shown(cause, source)
         if code is not None:
             weight = _WEIGHT.get(cause.kind, 0.0)
-            weight += min(number, 40) * (inward if cause.kind == "exception" else 0.1)
+            weight += min(number, 40) * (
+                inward if cause.kind == "exception" else -0.1 if cause.kind == "frame" else 0.1
+            )
             if code.casefold() in _EMPTY:
                 weight = 20 + weight * 0.1 - 5 * (code in _LAST)
             yield weight, code

@@ -197,6 +197,8 @@ def _entity(failure: Failure, reading: _Reading, best: Candidate | None, categor
     if named and sensible(named):
         return named
     kind = best.entry.entity if best else None
+    if kind == "activity" and reading.peeled.thing:
+        return reading.peeled.thing
     found = entity_of(reading.part.text, category, kind, best.place if best else 0)
     return found or reading.peeled.thing or failure.activity
 

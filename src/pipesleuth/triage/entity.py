@@ -103,7 +103,7 @@ _PREFER: dict[Category, tuple[str, ...]] = {
     Category.CODE_ERROR: ("function", "column", "parameter", "table", "path"),
     Category.DEPENDENCY_FAILURE: ("package", "function", "resource", "path", "host"),
     Category.OUT_OF_MEMORY: ("size", "path", "resource"),
-    Category.STORAGE_DISK: ("path", "container", "size"),
+    Category.STORAGE_DISK: ("integration_runtime", "path", "container", "size"),
     Category.QUOTA_LIMIT: ("resource", "size", "host", "table", "column", "container"),
     Category.CONCURRENCY_CONFLICT: ("path", "table", "container", "resource"),
     Category.INTEGRATION_RUNTIME: ("integration_runtime", "linked_service", "host", "package"),

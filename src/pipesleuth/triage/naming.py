@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:INTO|FROM|UPDATE|TABLE|into table|from table) (?P<e>\[?[A-Za-z_]\w{0,80}\]?(?:\.\[?[A-Za-z_]\w{0,80}\]?){1,3})",
     ),
     "path": (
+        r"\b[Pp]ath: ?(?P<e>[^\s,'\"]{2,300})",
         r"(?P<e>(?:abfss?|wasbs?|s3[an]?|adl|gs|hdfs|dbfs|file|ftps?|sftp):/{1,3}[^\s'\"<>,;)\]]{2,400})",
         r"(?:[Pp]ath|[Ff]older|[Dd]irectory|[Bb]lob)(?: name)?:? ?" + _QUOTED,
         r"(?:[Ff]iles?(?:\(s\))?|[Ff]ile ?[Nn]ame)(?: name| path)?:? ?" + _QUOTED,
@@ -46,9 +47,13 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:windows\.net|azure\.com|azuredatabricks\.net|azure\.net|snowflakecomputing\.com|amazonaws\.com|microsoftonline\.com))\b",
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:net|com|org|io|local|internal|corp|lan|cloud|ms|cn|us|de|uk|eu))(?=[:/\s,'\")\]]|\.?$)",
         r"(?P<e>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::\d{2,5})?)\b",
+        r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}[a-z]{2,24})(?=:\d{2,5}\b)",
+        r"(?P<e>\b(?!(?:org|java|javax|sun|io|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})\b",
     ),
     "linked_service": (r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,),
     "integration_runtime": (
+        r"\b(?P<e>AutoResolveIntegrationRuntime)\b",
+        r"\bat node (?P<e>[A-Za-z][\w\-]{2,60})",
         r"(?:[Ii]ntegration [Rr]untime|IR|[Gg]ateway)(?: \([\w \-]{2,40}\))?(?: name)?:? ?" + _QUOTED,
         r"(?P<e>\b\w{1,80}\.(?:dll|DLL))\b",
     ),
@@ -61,12 +66,14 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:ClassNotFoundException|NoClassDefFoundError):? (?P<e>[\w.$/]{3,200})",
     ),
     "principal": (
+        r"(?:app|application|client|identity)(?: with id)? ['\"]?(?P<e>[0-9a-fA-F]{8}-[0-9a-fA-F\-]{27})",
         r"(?:[Uu]ser(?: name)?|[Ll]ogin|[Pp]rincipal|[Cc]lient|[Ii]dentity|[Aa]pplication|[Ss]ervice [Pp]rincipal|[Oo]wner)(?: with identifier| id| ID)?:? ?"
         + _QUOTED,
         r"(?P<e>\b[\w.+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{2,63}){1,5})\b",
-        r"(?:[Uu]ser|[Pp]rincipal):? (?P<e>[A-Za-z][\w.\-@]{2,80})",
+        r"(?:[Uu]ser|[Pp]rincipal): (?P<e>[A-Za-z][\w.\-@]{2,80})",
     ),
     "parameter": (
+        r"[Pp]roperty:? ['\"](?P<e>[\w.]{1,80})['\"]",
         r"(?:[Pp]arameter|[Vv]ariable|[Aa]rgument|[Ww]idget)(?: named?| value for)?:? ?" + _QUOTED,
         r"unbound parameter:? (?P<e>[\w.]{1,80})",
         r"(?:[Pp]arameter|[Vv]ariable|[Pp]roperty):? (?P<e>[A-Za-z_@]\w{2,80})",
@@ -88,6 +95,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Ss]ecret|[Ss]cope)(?: with)?(?: scope:| key:| name)? (?P<e>[A-Za-z][\w\-]{2,80})",
     ),
     "container": (
+        r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
         r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Aa]ccount|[Ss]torage account|[Qq]ueue|[Tt]opic)(?: [Nn]ame)?:? ?"
         + _QUOTED,
         r"Container Name: (?P<e>[\w$.\-]{1,80})",

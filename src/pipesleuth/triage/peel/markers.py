@@ -49,7 +49,7 @@ _RULES = (
     Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'])")),
     Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}),Message=")),
     Rule("sql", "rror", re.compile(r"(?:Sql ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
-    Rule("storage", "ErrorCode: ", re.compile(r"ErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
+    Rule("storage", "ErrorCode: ", re.compile(r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
     Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
     Rule(
         "stream",
@@ -92,6 +92,8 @@ _RULES = (
         ": ",
         re.compile(r"\b(?P<code>(?:com|org|io)(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"),
     ),
+    Rule("socket", "SocketErrorCode", re.compile(r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})")),
+    Rule("termination", "termination code", re.compile(r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})")),
     Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
     Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
