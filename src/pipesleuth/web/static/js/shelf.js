@@ -94,9 +94,14 @@ export class Shelf {
 	}
 
 	#empty(block) {
-		const columns = getComputedStyle(block.grid).gridTemplateColumns.split(" ").length || 1;
-		block.grid.replaceChildren();
-		block.grid.style.minHeight = `${Math.ceil(block.cards.length / columns) * this.#height}px`;
+		const { grid, cards } = block;
+		const drawn = grid.childElementCount;
+		if (!drawn && block.room === cards.length) return;
+		const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+		const guess = Math.ceil(cards.length / columns) * this.#height;
+		grid.style.minHeight = `${drawn === cards.length ? grid.offsetHeight : guess}px`;
+		grid.replaceChildren();
+		block.room = cards.length;
 	}
 
 	#moved(entries) {
