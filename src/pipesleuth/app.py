@@ -20,6 +20,7 @@ from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.destinations.jira import Jira, JiraSettings
+from pipesleuth.destinations.slack import Slack
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
@@ -44,7 +45,6 @@ from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
 
 FAULT_SECONDS = 1.0  # before something that went wrong is begun anew
-SLACK_PER_SECOND = 1.0  # what Slack allows a channel
 
 log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
@@ -117,7 +117,8 @@ def assemble(
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
     gauges, ai = Gauges(), _ai_settings()
-    analyst = analyst or (Analyst(ai, note=gauges.ai_call) if ai.configured else None)
+    if analyst is None and ai.configured:
+        analyst = Analyst(ai, note=gauges.ai_call, clock=lambda: clock().timestamp())
     masked = partial(mask, strict=ai.mask == "strict")
     bell = Bell()
     database = Database(settings.database, after_commit=bell.ring)
@@ -245,9 +246,17 @@ def _kinds(
     kinds = [Kind("analyse", analysis, creates=False, calls=calls, holds=False)]
     for name, destination in shelf.items():
         delivery = Delivery(database, destination, links, masked, now=clock)
-        rate = SLACK_PER_SECOND if name == "slack" else None
+        paced = destination if isinstance(destination, Slack) else None
         kinds.append(
-            Kind(name, delivery, creates=name in CHANNELS, calls=calls, per_second=rate, stopped=delivery.stopped)
+            Kind(
+                name,
+                delivery,
+                creates=name in CHANNELS,
+                calls=calls,
+                per_second=paced.per_second if paced else None,
+                ways=delivery.ways if paced else None,
+                stopped=delivery.stopped,
+            )
         )
     return kinds
 

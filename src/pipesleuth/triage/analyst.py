@@ -100,7 +100,7 @@ def _unnoted(_spent: Spent) -> None:
 
 
 class Analyst:
-    """Asks a language model; `note` hears of every call, `clock` counts seconds."""
+    """Asks a language model; `note` hears of every call, `clock` (seconds) says when a pause is over."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Analyst:
         if resting > 0:
             raise Retryable("The AI asked for a pause.", after=resting)
         agent = await self._ready()
-        began = self._clock()
+        began = time.perf_counter()
         from pydantic_ai.usage import RunUsage  # noqa: PLC0415  # vendor library, imported at first use
 
         usage, outcome, cost = RunUsage(), "cut", None
@@ -148,7 +148,7 @@ class Analyst:
             outcome = "failed"
             raise
         finally:
-            spent = Spent(outcome, usage.input_tokens, usage.output_tokens, self._clock() - began, cost)
+            spent = Spent(outcome, usage.input_tokens, usage.output_tokens, time.perf_counter() - began, cost)
             self._note(spent)
         return Answer(result.output, result.response.model_name or self.settings.model_id, spent)
 
