@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -131,6 +132,12 @@ class Place:
     async def work_off(self) -> None:
         """Do every to-do that is due now, until none is."""
         await work_off(self.worker)
+
+    async def until(self, come: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
+        """Wait until something has come about; fails after so many seconds."""
+        async with asyncio.timeout(seconds):
+            while not await come():  # noqa: ASYNC110  # what is waited for lies in the database
+                await asyncio.sleep(0.02)
 
     @property
     def worker(self) -> Worker:

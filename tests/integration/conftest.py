@@ -10,6 +10,7 @@ from typing import Any
 
 import bcrypt
 import pytest
+import structlog
 
 from pipesleuth.app import load_triage
 from pipesleuth.db.upgrade import upgrade
@@ -18,6 +19,12 @@ from pipesleuth.triage.diagnose import Triage
 from places import PASSWORD, Clock, Place, opened, settings_in
 
 Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    """Events as plain lines: drawing tracebacks in colours takes seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session")

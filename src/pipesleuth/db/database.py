@@ -174,6 +174,17 @@ class Database:
             group.append(piece)
         return group, False
 
+    def _rest(self) -> list[_Piece]:
+        """Everything that waits at this moment, but for the sign to close."""
+        rest: list[_Piece] = []
+        for _ in range(self._waiting.qsize()):
+            piece = self._waiting.get_nowait()
+            if piece is None:
+                self._waiting.put(None)
+            else:
+                rest.append(piece)
+        return rest
+
     def _commit(self, group: list[_Piece]) -> None:
         started = time.monotonic()
         for attempt in range(1, TRIES + 1):
@@ -184,8 +195,10 @@ class Database:
                 passing = isinstance(error, DBAPIError) and is_unavailable(error)
                 if passing and attempt < TRIES and time.monotonic() - started < PATIENCE_SECONDS:
                     continue
-                log.warning("database.not_written", waiting=len(group), error=type(error).__name__, passing=passing)
-                _tell(group, [StoreUnavailable(type(error).__name__)] * len(group))
+                # Who came meanwhile has waited as long, and would wait once more.
+                late = self._rest() if passing else []
+                log.warning("database.not_written", waiting=len(group + late), error=type(error).__name__)
+                _tell(group + late, [StoreUnavailable(type(error).__name__)] * len(group + late))
                 return
             self.commits += 1
             self._after_commit()

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from pipesleuth.model import NOTHING, WrongSetting
 
@@ -28,6 +28,11 @@ class Rule(BaseModel):
 
     words: list[str]
     team: str
+
+    @field_validator("words")
+    @classmethod
+    def _plain(cls, value: list[str]) -> list[str]:
+        return [word.lower() for word in value]
 
 
 class Team(BaseModel):
@@ -85,6 +90,7 @@ class FinOps:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._spelt = {team.lower(): team for team in rules.teams}
         self._by_name = lru_cache(maxsize=4096)(self._guess)
 
     def extract_finops_tags(
@@ -95,16 +101,14 @@ class FinOps:
         if not tags:
             return guess
         plain = {re.sub(r"[^a-z]", "", key.lower()): value for key, value in tags.items() if value.strip()}
-        team = _first(plain, _TEAM_TAGS) or guess.team
-        known = (
-            self._rules.teams.get(team, Team())
-            if team != guess.team
-            else Team(owner=guess.owner, cost_center=guess.cost_center)
-        )
+        said = _first(plain, _TEAM_TAGS) or guess.team
+        team = self._spelt.get(said.lower(), said)
+        # Another team's people do not answer for this one.
+        known = self._rules.teams.get(team, Team())
         return FinOpsTags(
             team[:300],
-            (_first(plain, _OWNER_TAGS) or known.owner or guess.owner or "")[:300] or None,
-            (_first(plain, _CENTER_TAGS) or known.cost_center or guess.cost_center or "")[:300] or None,
+            (_first(plain, _OWNER_TAGS) or known.owner or "")[:300] or None,
+            (_first(plain, _CENTER_TAGS) or known.cost_center or "")[:300] or None,
         )
 
     def _guess(self, pipeline_name: str, resource_type: str) -> FinOpsTags:

@@ -96,7 +96,9 @@ class Intake:
         inbound_rows: int = 10_000,
         warn_seconds: float = 300,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        draw: Callable[[str, datetime], str] = identity.ticket_id,
     ) -> None:
+        self._draw = draw
         self._database = database
         self._finops = finops
         self._duties = duties
@@ -150,7 +152,7 @@ class Intake:
     ) -> Arrival:
         """The failure with all its rows, before the database is asked; the ticket id is drawn here."""
         now = self._now()
-        row = self._ticket(failure, diagnosis, identity.ticket_id(prefix, now), now)
+        row = self._ticket(failure, diagnosis, self._draw(prefix, now), now)
         return Arrival(failure, diagnosis, prefix, now, row, packed(body), inbound.row(door, body, now), opening)
 
     def _ticket(self, failure: Failure, diagnosis: Diagnosis, ticket_id: str, now: datetime) -> dict[str, Any]:
@@ -223,7 +225,7 @@ class Intake:
                 if rival:
                     return self._known_already(connection, arrival, rival, RACE)
                 # Not the run but the ticket's id is taken: draw another.
-                arrival.ticket["id"] = identity.ticket_id(arrival.prefix, arrival.at)
+                arrival.ticket["id"] = self._draw(arrival.prefix, arrival.at)
             else:
                 savepoint.commit()
                 self._register.write(connection, [_told_row(arrival, SUCCESS, arrival.ticket["id"])])
