@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,7 +93,9 @@ def handover(connection: Connection, hours: int, now: datetime, links: Links) ->
         "closed": _cards(connection, links, Ticket.status == Status.ACKNOWLEDGED, Ticket.ack_ts >= timestamp(since)),
     }
     recurring = _recurring(connection, since)
+    holders = Counter(str(one["ack_user"]) for one in lists["held"])
     found: dict[str, Any] = {"hours": hours, "since": timestamp(since), "until": timestamp(now), **lists}
+    found["holders"] = [{"user": user, "count": count} for user, count in holders.most_common()]
     return found | {"recurring": recurring, "markdown": _markdown(found, recurring, links)}
 
 
@@ -117,7 +120,7 @@ def _recurring(connection: Connection, since: datetime) -> list[dict[str, Any]]:
         .limit(TOP)
     )
     return [
-        {"pipeline": pipeline, "rca_result": cause[:CAUSE], "id": newest, "count": number}
+        {"name": pipeline, "rca_result": cause[:CAUSE], "id": newest, "count": number}
         for _, pipeline, cause, newest, number in rows
     ]
 
@@ -130,7 +133,7 @@ def _markdown(found: Mapping[str, Any], recurring: Sequence[Mapping[str, Any]], 
         lines += [_line(one, links) for one in found[key]] or ["Nothing."]
         lines.append("")
     lines += [f"## Recurring ({len(recurring)})", ""]
-    lines += [f"- {one['count']} × {_plain(one['pipeline'])}: {_plain(one['rca_result'])}" for one in recurring] or [
+    lines += [f"- {one['count']} × {_plain(one['name'])}: {_plain(one['rca_result'])}" for one in recurring] or [
         "Nothing."
     ]
     return "\n".join(lines) + "\n"

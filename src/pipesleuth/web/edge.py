@@ -12,7 +12,7 @@ from pipesleuth.web.gauges import Gauges
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-        "form-action 'self'"
+        "form-action 'self'; require-trusted-types-for 'script'; trusted-types pipesleuth"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -176,5 +176,6 @@ class Handover(BaseModel):
     breached: list[dict[str, Any]]
     held: list[dict[str, Any]]
     closed: list[dict[str, Any]]
+    holders: list[dict[str, Any]]
     recurring: list[dict[str, Any]]
     markdown: str
