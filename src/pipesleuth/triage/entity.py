@@ -12,58 +12,14 @@ _MAX = 300
 _COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in KINDS.items()}
 _ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
-_STOP = frozenset(
-    [
-        "source",
-        "sink",
-        "usererror",
-        "systemerror",
-        "null",
-        "none",
-        "true",
-        "false",
-        "forbidden",
-        "notfound",
-        "badrequest",
-        "message",
-        "error",
-        "errorcode",
-        "code",
-        "details",
-        "string",
-        "int",
-        "integer",
-        "failed",
-        "type",
-        "value",
-        "name",
-        "internalservererror",
-        "unauthorized",
-        "installation",
-        "resolution",
-        "version",
-        "status",
-        "failure",
-        "exception",
-        "cluster",
-        "server",
-        "the",
-        "a",
-        "an",
-        "of",
-        "in",
-        "on",
-        "to",
-        "for",
-        "is",
-        "not",
-        "was",
-        "task_key",
-        "run_id",
-        "run",
-        "keys",
-    ]
+_STOP_WORDS = (
+    "source sink usererror systemerror null none true false forbidden notfound badrequest message error "
+    "errorcode code details string int integer failed type value name internalservererror unauthorized "
+    "installation resolution version status failure exception cluster server the a an of in on to for is "
+    "not was task_key run_id run keys request provided length width size delimiter mapping count index "
+    "assignment path invalid "
 )
+_STOP = frozenset(_STOP_WORDS.split())
 
 _PREFER: dict[Category, tuple[str, ...]] = {
     Category.AUTHENTICATION: ("principal", "linked_service", "secret", "host", "path", "resource", "container"),
@@ -109,7 +65,7 @@ _PREFER: dict[Category, tuple[str, ...]] = {
     Category.INTEGRATION_RUNTIME: ("integration_runtime", "linked_service", "host", "package"),
     Category.CLUSTER_PROVISIONING: ("size", "resource", "path", "host"),
     Category.CERTIFICATE_TLS: ("host", "path", "container"),
-    Category.ENCRYPTION_KEY: ("secret", "resource", "path", "column"),
+    Category.ENCRYPTION_KEY: ("secret", "resource", "path", "column", "container"),
     Category.UNSUPPORTED_FEATURE: ("table", "path", "column", "function", "size", "parameter"),
     Category.INTERNAL_SERVICE_ERROR: ("path", "host", "resource", "function", "table"),
     Category.CANCELLED: ("principal", "resource"),
@@ -120,10 +76,8 @@ _PREFER: dict[Category, tuple[str, ...]] = {
 def entity_of(text: str, category: Category, kind: str | None, focus: int) -> str | None:
     """The most specific thing a text names, looked for around the place `focus` first and in the whole text then.
 
-    `kind` is what an entry says to look for first; `none` means that there is nothing to name.
+    `kind` is what an entry says to look for first; `none` that only plain names of the category's kinds count.
     """
-    if kind == "none":
-        return None
     order = _PREFER[category]
     if kind in _COMPILED:
         order = (kind, *order)
@@ -134,7 +88,7 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
             found = _first(one, part)
             if found:
                 return found
-    match = _ANY_QUOTED.search(near)
+    match = _ANY_QUOTED.search(near) if kind != "none" else None
     if match and sensible(match.group("e").strip("'\"`")):
         return match.group("e").strip("'\"`")
     return None

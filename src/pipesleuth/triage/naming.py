@@ -47,8 +47,8 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:windows\.net|azure\.com|azuredatabricks\.net|azure\.net|snowflakecomputing\.com|amazonaws\.com|microsoftonline\.com))\b",
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:net|com|org|io|local|internal|corp|lan|cloud|ms|cn|us|de|uk|eu))(?=[:/\s,'\")\]]|\.?$)",
         r"(?P<e>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::\d{2,5})?)\b",
-        r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}[a-z]{2,24})(?=:\d{2,5}\b)",
-        r"(?P<e>\b(?!(?:org|java|javax|sun|io|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})\b",
+        r"(?<![\w.$/])(?P<e>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}[a-z]{2,24})(?=:\d{2,5}\b)",
+        r"(?<![\w.$/])(?P<e>(?!(?:org|java|javax|sun|io|azure|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})(?![.\w$(])",
     ),
     "linked_service": (r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,),
     "integration_runtime": (
