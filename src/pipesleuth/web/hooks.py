@@ -85,7 +85,7 @@ async def _receive(request: Request, door: str, source: str) -> Response:
     """One webhook from body to answer; what is authenticated and unreadable is kept, whatever is wrong with it."""
     house: House = request.app.state.house
     await _let_in(request, house, door)
-    dry_run = _asked(request.query_params.get("dry_run"))
+    dry_run = _asked(request.query_params.get("dry_run")) if request.scope["query_string"] else False
     try:
         body = await read_body(request, house.settings.max_body_bytes)
     except Problem as refused:
@@ -146,14 +146,14 @@ def _asked(word: str | None) -> bool:
 async def _admit(house: House, door: str, failures: list[Failure], body: bytes) -> Response:
     arrivals = [(failure, house.triage.provisional(failure)) for failure in failures[:MOST_FAILURES]]
     opening = f"Came in at /{door}."
-    admissions = await asyncio.gather(
-        *(
-            house.intake.admit(
-                failure, diagnosis, body, prefix=house.sources[failure.source].prefix, door=door, opening=opening
-            )
-            for failure, diagnosis in arrivals
+    going = [
+        house.intake.admit(
+            failure, diagnosis, body, prefix=house.sources[failure.source].prefix, door=door, opening=opening
         )
-    )
+        for failure, diagnosis in arrivals
+    ]
+    # The usual webhook carries one failure and needs no task of its own for it.
+    admissions = [await going[0]] if len(going) == 1 else await asyncio.gather(*going)
     answers = [_said(*arrival, admission) for arrival, admission in zip(arrivals, admissions, strict=True)]
     for admission in admissions:
         house.gauges.intake(door, admission.outcome)
