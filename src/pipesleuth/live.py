@@ -73,6 +73,14 @@ class Listener:
             self.queue.get_nowait()
         self.queue.put_nowait(None)
 
+    def drained(self) -> bool:
+        """Throw away what waits: everything is loaded anew. Whether the end was among it."""
+        ended = False
+        while not self.queue.empty():
+            ended = self.queue.get_nowait() is None or ended
+        self.lost = False
+        return ended
+
 
 class Trail(Protocol):
     """Where the hub reads what has changed, of this server and of others."""

@@ -47,8 +47,8 @@ _CARD = (
     Ticket.processing_mode,
 )
 CARD_COLUMNS = _CARD
-# A live event stays under 2 kB whatever the names in it: these give way first.
-_SHORT_IN_EVENTS = {"rca_result": 160, "pipeline": 120, "run_id": 120, "affected_entity": 120, "finops_owner": 80}
+_UNCUT = frozenset({"id"})
+_LEFT_OUT = frozenset({"run_url"})
 _INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status_by", "told_at", "sla_warned_at")
 
 
@@ -62,13 +62,20 @@ def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = N
     return values
 
 
-def short(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A card for a live event: the long texts cut, empty values left out."""
-    cut = {
-        name: value[: _SHORT_IN_EVENTS[name]] if value and name in _SHORT_IN_EVENTS else value
+def short(values: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    """A card for a live event: texts cut to so many bytes of JSON, what is empty or derived left out."""
+    return {
+        name: within(value, longest) if isinstance(value, str) and name not in _UNCUT else value
         for name, value in values.items()
+        if value is not None and name not in _LEFT_OUT
     }
-    return {name: value for name, value in cut.items() if value is not None and name != "run_url"}
+
+
+def within(text: str, longest: int) -> str:
+    """As much of a text's beginning as fits into so many bytes of JSON."""
+    while len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) > longest + 2:
+        text = text[: min(len(text) - 1, max(len(text) * 3 // 4, longest // 6))]
+    return text
 
 
 def delivery_states(connection: Connection, ticket_ids: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -137,8 +144,15 @@ def _delivery(row: RowMapping) -> dict[str, Any]:
         "stopped_at": row["stopped_at"],
         "key": receipt.key if receipt else None,
         "url": receipt.url if receipt else None,
+        "sent_at": receipt.more.get("sent_at") if receipt else None,
+        "bytes": _whole_number(receipt.more.get("all_bytes")) if receipt else None,
+        "masked": _whole_number(receipt.more.get("masked")) if receipt else None,
         "can_retry": state == "stopped" or (state == "pending" and row["attempts"] > 0),
     }
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _state(wanted: int, done: int, stopped_at: str | None) -> str:

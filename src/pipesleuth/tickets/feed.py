@@ -15,12 +15,14 @@ from pipesleuth.db.tables import AuditLine, Ticket
 from pipesleuth.live import LiveEvent
 from pipesleuth.model import Status
 from pipesleuth.tickets import trail
-from pipesleuth.tickets.cards import CARD_COLUMNS, card, delivery_states, short
+from pipesleuth.tickets.cards import CARD_COLUMNS, card, delivery_states, short, within
 from pipesleuth.tickets.links import Links
 
 MOST = 1000
 GAP_SECONDS = 60.0
 MOST_GAPS = 200
+LARGEST = 2000  # bytes of an event
+CUTS = (300, 160, 100, 64, 40)  # bytes of each text in it, the first that fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,8 @@ class Feed:
         return await self._database.read(self._newer)
 
     async def skip(self) -> None:
-        """Nobody listens: go to the end of the trail without reading it."""
-        self._last = await self._database.read(_end)
-        self._gaps = []
+        """Nobody listens: pass over what is there; what is still on its way to a lower number is not forgotten."""
+        await self._database.read(self._pass_over)
 
     async def position(self) -> int:
         """The newest number of the trail."""
@@ -65,23 +66,35 @@ class Feed:
         if self._last is None:
             self._last = _end(connection)
             return []
+        wanted = self._unseen()
+        numbers = _numbers(connection, wanted)
+        if not numbers:
+            return []
+        self._note(numbers)
+        if len(numbers) > MOST:
+            # Too many to tell; whoever is told to load everything anew needs none of them.
+            self._last = max(numbers[-1], _end(connection))
+            return [RESYNC]
+        return self._read(connection, AuditLine.id.in_(numbers))
+
+    def _pass_over(self, connection: Connection) -> None:
+        if self._last is None:
+            self._last = _end(connection)
+        elif numbers := _numbers(connection, self._unseen()):
+            self._note(numbers)
+            if len(numbers) > MOST:
+                self._last = max(numbers[-1], _end(connection))
+
+    def _unseen(self) -> ColumnElement[bool]:
+        """Lines behind the last one, and those that may have come into a gap since."""
         now = time.monotonic()
         self._gaps = [gap for gap in self._gaps if gap.until > now][-MOST_GAPS:]
         late = [and_(AuditLine.id >= gap.first, AuditLine.id <= gap.last) for gap in self._gaps]
-        wanted = or_(AuditLine.id > self._last, *late)
-        ids = (
-            connection.execute(select(AuditLine.id).where(wanted).order_by(AuditLine.id).limit(4 * MOST))
-            .scalars()
-            .all()
-        )
-        if not ids:
-            return []
-        events = self._read(connection, AuditLine.id.in_(ids) if len(ids) <= MOST else AuditLine.id >= ids[0])
-        self._note(list(ids), now)
-        return events
+        return or_(AuditLine.id > self._last, *late)
 
-    def _note(self, ids: list[int], now: float) -> None:
+    def _note(self, ids: list[int]) -> None:
         """Remember which numbers were seen, and which were passed over."""
+        now = time.monotonic()
         seen = set(ids)
         gaps: list[_Gap] = []
         for gap in self._gaps:
@@ -118,7 +131,7 @@ class Feed:
             return {}
         states = delivery_states(connection, ids)
         rows = connection.execute(select(*CARD_COLUMNS).where(Ticket.id.in_(ids))).mappings()
-        return {row["id"]: short(card(row, self._links, states.get(row["id"]))) for row in rows}
+        return {row["id"]: card(row, self._links, states.get(row["id"])) for row in rows}
 
 
 def _end(connection: Connection) -> int:
@@ -136,15 +149,31 @@ def _holes(first: int, last: int, seen: Sequence[int], until: float) -> list[_Ga
     return holes
 
 
+def _numbers(connection: Connection, wanted: ColumnElement[bool]) -> list[int]:
+    """The numbers of these lines, in order; one more than is told at once says that there are too many."""
+    found = connection.execute(select(AuditLine.id).where(wanted).order_by(AuditLine.id).limit(MOST + 1))
+    return list(found.scalars())
+
+
 def _text(line: Mapping[str, Any] | Any, shown: dict[str, Any]) -> str:
+    """The event as it is sent: its texts are cut as far as is needed to stay within 2 kB."""
+    text = ""
+    for longest in CUTS:
+        text = json.dumps(_event(line, shown, longest), ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode("utf-8", "replace")) <= LARGEST:
+            break
+    return text
+
+
+def _event(line: Mapping[str, Any] | Any, shown: dict[str, Any], longest: int) -> dict[str, Any]:
     event: dict[str, Any] = {
         "event": line["event"],
         "ticket_id": line["ticket_id"],
         "sequence": line["id"],
         "version": shown["version"],
-        "card": shown,
+        "card": short(shown, longest),
     }
     if line["event"] == trail.STATUS_UPDATE:
         event["new_status"] = Status(shown["status"])
-        event["user"] = line["user_name"]
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        event["user"] = within(line["user_name"] or "", longest)
+    return event

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
 from starlette.websockets import WebSocketState
 
-from pipesleuth.accounts import Person, Unknown
+from pipesleuth.accounts import Unknown
 from pipesleuth.live import Listener
 from pipesleuth.model import StoreUnavailable, timestamp
 from pipesleuth.tickets.feed import RESYNC
@@ -23,6 +23,8 @@ from pipesleuth.web.schemas import refusals
 HELLO_SECONDS = 10.0
 LONGEST_HELLO = 4096
 ALIVE_SECONDS = 20.0
+CHECK_SECONDS = 5.0  # how soon a session that has ended is noticed
+LAST = 2**53  # no sequence is larger
 # Codes of our own, as RFC 6455 leaves 4000 to 4999 to applications.
 UNAUTHORIZED = 4401
 FORBIDDEN_ORIGIN = 4403
@@ -40,7 +42,8 @@ async def live(socket: WebSocket) -> None:
         await socket.close(FORBIDDEN_ORIGIN, "This page may not listen here.")
         return
     try:
-        who, since = await _hello(socket, house)
+        token, since = await _hello(socket)
+        await house.accounts.person(token)
     except (Unknown, TimeoutError, WebSocketDisconnect, StoreUnavailable) as error:
         with contextlib.suppress(RuntimeError):
             await socket.close(UNAUTHORIZED, str(error)[:100] or "No token came.")
@@ -51,7 +54,10 @@ async def live(socket: WebSocket) -> None:
     reading.add_done_callback(lambda _: listener.end())
     try:
         await _greet(socket, house, since)
-        await _tell(socket, house, listener, who)
+        await _tell(socket, house, listener, token)
+    except Unknown as ended:
+        with contextlib.suppress(RuntimeError):
+            await socket.close(UNAUTHORIZED, str(ended)[:100])
     except (WebSocketDisconnect, RuntimeError, StoreUnavailable):
         pass  # the browser is gone, or comes back by itself
     finally:
@@ -61,7 +67,7 @@ async def live(socket: WebSocket) -> None:
 
 
 @router.get("/api/events", responses=refusals(400, 401, 503))
-async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
+async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge=0, le=LAST)] = 0) -> Response:
     """What a socket would have said after this number; a single `resync` where that is too much."""
     position = await house.feed.position()
     found = await house.feed.since(since)
@@ -79,12 +85,12 @@ def _same_origin(socket: WebSocket, house: House) -> bool:
     return there.netloc.lower() in {socket.headers.get("host", "").lower(), public.netloc.lower()}
 
 
-async def _hello(socket: WebSocket, house: House) -> tuple[Person, int | None]:
-    """Who listens, and from which number. Raises Unknown, TimeoutError."""
+async def _hello(socket: WebSocket) -> tuple[str, int | None]:
+    """Whose token listens, and from which number. Raises Unknown, TimeoutError, WebSocketDisconnect."""
     async with asyncio.timeout(HELLO_SECONDS):
-        text = await socket.receive_text()
-    if len(text) > LONGEST_HELLO:
-        raise Unknown("The first message is too long.")
+        text = await _said(socket)
+    if text is None or len(text) > LONGEST_HELLO:
+        raise Unknown("The first message must be a short text.")
     try:
         first: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -93,8 +99,16 @@ async def _hello(socket: WebSocket, house: House) -> tuple[Person, int | None]:
     token, since = message.get("token"), message.get("since")
     if not isinstance(token, str):
         raise Unknown("The first message must carry a token.")
-    who = await house.accounts.person(token)
-    return who, since if isinstance(since, int) and not isinstance(since, bool) and since >= 0 else None
+    counts = isinstance(since, int) and not isinstance(since, bool) and 0 <= since <= LAST
+    return token, since if counts else None
+
+
+async def _said(socket: WebSocket) -> str | None:
+    """The next message's text; None where it is bytes. Raises WebSocketDisconnect."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", GOING_AWAY))
+    return message.get("text")
 
 
 async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
@@ -111,32 +125,33 @@ async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
             await socket.send_text(event.text)
 
 
-async def _tell(socket: WebSocket, house: House, listener: Listener, who: Person) -> None:
-    """Send what comes until the browser goes, the session ends or the house closes."""
+async def _tell(socket: WebSocket, house: House, listener: Listener, token: str) -> None:
+    """Send what comes until the browser goes or the house closes. Raises Unknown when the session ends."""
+    clock = asyncio.get_running_loop().time
+    checked = told = clock()
     while True:
+        if clock() - checked >= CHECK_SECONDS:
+            await house.accounts.person(token)
+            checked = clock()
         try:
-            async with asyncio.timeout(ALIVE_SECONDS):
+            async with asyncio.timeout(CHECK_SECONDS):
                 text = await listener.queue.get()
         except TimeoutError:
-            if who.expires_at <= house.now():
-                await socket.close(UNAUTHORIZED, "Your session has expired.")
-                return
-            await socket.send_text(json.dumps({"event": "alive", "server_time": timestamp(house.now())}))
-            continue
+            if clock() - told < ALIVE_SECONDS:
+                continue
+            text = json.dumps({"event": "alive", "server_time": timestamp(house.now())})
+        if text is not None and listener.lost:
+            text = None if listener.drained() else RESYNC.text
         if text is None:
             if socket.client_state is WebSocketState.CONNECTED:
                 await socket.close(GOING_AWAY, "The service restarts; please reconnect.")
             return
-        if listener.lost:
-            while not listener.queue.empty():
-                listener.queue.get_nowait()
-            listener.lost = False
-            text = RESYNC.text
         await socket.send_text(text)
+        told = clock()
 
 
 async def _until_gone(socket: WebSocket) -> None:
     """Read and forget whatever the browser says, until it is gone."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
-            await socket.receive_text()
+            await _said(socket)
