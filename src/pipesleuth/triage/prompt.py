@@ -16,6 +16,9 @@ from pipesleuth.triage.severity import GUIDELINES
 
 LONGEST_TEXT = 12 * 1024
 _LONGEST_FACT = 300
+_CONSONANTS = (
+    "bcdfghjklmnpqrstvwxz"  # a mark of these is never a word or a status that could be read as part of the error
+)
 
 SERVICES: Mapping[str, str] = {
     "data_factory": "Azure Data Factory: pipelines of activities (Copy, Data flow, Web, Script, Lookup, stored "
@@ -122,7 +125,7 @@ def instructions() -> str:
 
 def prompt(asked: Question) -> str:
     """One question; each piece from outside stands in a fence with a random mark that no text can know."""
-    mark = secrets.token_hex(8)
+    mark = "".join(secrets.choice(_CONSONANTS) for _ in range(16))
     said = asked.verdict
     verdict = (
         f"The knowledge base's verdict ({said.said_by}): category {said.category}, severity {said.severity}, priority "
