@@ -8,7 +8,6 @@ import hmac
 import re
 import secrets
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,7 @@ LONGEST_PASSWORD_BYTES = 72  # bcrypt looks at no more
 ROLES = ("viewer", "responder", "admin")
 CACHE_SECONDS = 5.0
 _REVOKED = "revoked:"
+LONGEST_EMAIL = 254
 # Compared for unknown people, so that their answer takes as long: the hash of random bytes that nobody kept.
 NOBODY = "$2b$12$21m85hgv9Nicrx5DL59L7upOFP5MZgIEuyOy5f.TTyJCeyf2DTLaS"
 # The local part is kept narrow on purpose: what is refused here could only look like somebody else.
@@ -74,8 +74,9 @@ class _Known:
 
 def plain_email(text: str) -> str:
     """An address in the one form it is kept in. Raises Refused where it is none."""
-    folded = unicodedata.normalize("NFC", text).strip().lower()
-    if not _EMAIL.fullmatch(folded):
+    # Folding could turn a foreign letter into one of ours: what is not plain from the start is refused.
+    folded = text.strip().lower()
+    if not text.isascii() or len(folded) > LONGEST_EMAIL or not _EMAIL.fullmatch(folded):
         raise Refused("This is not an e-mail address we can use.", where="email", code="invalid_email")
     return folded
 
@@ -232,6 +233,11 @@ def _matches(password: str, secret: str) -> bool:
         return False
 
 
+def _plain_name(text: str) -> str:
+    """A name of one line without what is invisible or cannot be stored."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:300]
+
+
 def add_user(
     connection: Connection, email: str, password_hash: str | None, full_name: str | None, role: str, now: datetime
 ) -> None:
@@ -239,7 +245,7 @@ def add_user(
     row = {
         "email": email,
         "password_hash": password_hash,
-        "full_name": (full_name or "").strip()[:300] or None,
+        "full_name": _plain_name(full_name or "") or None,
         "created_at": timestamp(now),
         "last_login": None,
         "role": role,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select
 
 from pipesleuth.db.tables import Ticket
 from pipesleuth.model import SlaStatus, Status, moment, timestamp
@@ -69,8 +69,8 @@ def _warn(connection: Connection, now: datetime, warn_seconds: float) -> list[st
     )
     for ticket_id in found:
         row = lifecycle.fetch(connection, ticket_id)
-        connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(sla_warned_at=timestamp(now)))
         left = max(0, round((moment(row["sla_due_at"]) - now).total_seconds()))
         entry = trail.Entry(action="SLA Warning", details=f"{left} s are left of the {row['priority']} SLA.")
-        trail.write(connection, [trail.line(row, entry, now)])
+        # A new version, because the channels are to be told while there is time.
+        lifecycle.change(connection, row, {"sla_warned_at": timestamp(now)}, entry, now)
     return list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -63,8 +64,9 @@ AUDIT_COLUMNS = (
     "itsm_ticket_id",
 )
 PIECE = 200
-# A spreadsheet takes what begins so for a formula, also behind white space.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+# A spreadsheet takes what begins so for a formula, also behind white space and in the wide forms of East Asia.
+_FORMULA = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"
 
 
 def safe(value: Any) -> str:
@@ -74,8 +76,8 @@ def safe(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     text = str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
-    bare = text.lstrip(" \u00a0\ufeff\u200b")
-    return "'" + text if bare.startswith(_FORMULA) else text
+    bare = text.lstrip(string.whitespace + "\u00a0\u2028\u2029\u3000" + _UNSEEN)
+    return "'" + text if bare.startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def rows_as_csv(rows: Iterable[RowMapping | Mapping[str, Any]], columns: Sequence[str]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
@@ -14,6 +15,7 @@ from pipesleuth.tickets.lifecycle import JIRAS
 
 OK, IGNORED, NOT_FOUND = "ok", "ignored", "not_found"
 NOBODY = "Jira User"
+LONGEST_KEY = 100
 REMEMBERED = timedelta(days=2)  # Jira repeats a webhook for hours at most
 
 
@@ -28,9 +30,11 @@ def apply(connection: Connection, change: StatusChange, now: datetime) -> tuple[
     if change.event_id and not _first_time(connection, change.event_id, now):
         return IGNORED, "This webhook was here before."
     at = min(change.at or now, now)
-    if row["jira_updated_at"] and timestamp(at) < row["jira_updated_at"]:
+    if row["jira_updated_at"] and change.at is not None and timestamp(at) < row["jira_updated_at"]:
         return IGNORED, "The ticket knows a newer state of the issue."
-    _note(connection, row, change, at)
+    if row["jira_updated_at"] and not row["jira_live"]:
+        return IGNORED, "The issue is gone."
+    row = _noted(connection, row, change, now)
     if change.deleted:
         return _deleted(connection, row, change, now)
     return _moved(connection, row, change, at, now)
@@ -60,15 +64,20 @@ def _first_time(connection: Connection, event_id: str, now: datetime) -> bool:
     return True
 
 
-def _note(connection: Connection, row: RowMapping, change: StatusChange, at: datetime) -> None:
-    """Keep Jira's time, and the issue's key and number as they are now."""
-    values = {"jira_updated_at": timestamp(at)}
-    if change.key and change.key != row["itsm_ticket_id"]:
-        values["itsm_ticket_id"] = change.key
-        lifecycle.said(connection, row, "Jira Moved", change.by or NOBODY, at, f"The issue is {change.key} now.")
+def _noted(connection: Connection, row: RowMapping, change: StatusChange, now: datetime) -> RowMapping:
+    """The ticket's row with Jira's time, where it said one, and with the issue's key and number as they are now."""
+    values: dict[str, Any] = {}
+    if change.at is not None or change.deleted:
+        values["jira_updated_at"] = timestamp(min(change.at or now, now))
     if change.alternative_key and not row["jira_issue_id"]:
         values["jira_issue_id"] = change.alternative_key
-    connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
+    if values:
+        connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
+    if change.key and change.key != row["itsm_ticket_id"] and len(change.key) <= LONGEST_KEY:
+        details = f"{row['itsm_ticket_id']} is {change.key} now."
+        entry = trail.Entry(action="Jira Moved", by=change.by or NOBODY, details=details)
+        lifecycle.change(connection, row, {"itsm_ticket_id": change.key}, entry, now, silent=("jira",))
+    return lifecycle.fetch(connection, row["id"])
 
 
 def _deleted(connection: Connection, row: RowMapping, change: StatusChange, now: datetime) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     RowMapping,
     Select,
     and_,
@@ -29,6 +30,7 @@ from pipesleuth.tickets.cards import CARD_COLUMNS, audit, card, delivery_states
 from pipesleuth.tickets.links import Links
 
 EXACT_TOTAL = 1000
+LARGEST = 2**31  # of a number that a column of whole numbers is compared with
 SEARCHED = (
     Ticket.id,
     Ticket.pipeline,
@@ -140,7 +142,7 @@ def tickets(connection: Connection, status: Status | None, wanted: Filter, page:
     order, where = ORDERS[page.sort], conditions(status, wanted)
     statement = select(*CARD_COLUMNS, *_labelled(order)).where(*where).order_by(*order.directed()).limit(page.limit + 1)
     if page.cursor:
-        statement = statement.where(order.after(_place(page.cursor, page.sort, len(order.keys))))
+        statement = statement.where(order.after(_place(page.cursor, page.sort, order.keys)))
     rows = connection.execute(statement).mappings().all()
     shown = rows[: page.limit]
     states = delivery_states(connection, [row["id"] for row in shown])
@@ -263,14 +265,21 @@ def _cursor(sort: str, row: RowMapping, order: _Order) -> str:
     return base64.urlsafe_b64encode(json.dumps([sort, *place], ensure_ascii=False).encode()).decode("ascii")
 
 
-def _place(cursor: str, sort: str, length: int) -> list[Any]:
+def _place(cursor: str, sort: str, keys: Sequence[ColumnElement[Any]]) -> list[Any]:
     try:
         said, *place = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
     except (ValueError, TypeError, binascii.Error, RecursionError) as error:
         raise BadCursor("The cursor is not one that this list has given.") from error
-    if said != sort or len(place) != length or not all(isinstance(value, str | int) for value in place):
+    if said != sort or len(place) != len(keys) or not all(map(_fits, place, keys)):
         raise BadCursor("The cursor belongs to another list or order; start from the beginning.")
     return place
+
+
+def _fits(value: Any, key: ColumnElement[Any]) -> bool:
+    """Whether a value from outside may be compared with a column: its type, and nothing a database cannot hold."""
+    if isinstance(key.type, Integer):
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST
+    return isinstance(value, str) and "\x00" not in value and value.encode("utf-8", "ignore").decode() == value
 
 
 def _number(cursor: str) -> int:

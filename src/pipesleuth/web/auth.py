@@ -71,6 +71,6 @@ async def _private(house: House) -> dict[str, Any]:
         "itsm_tool": house.settings.itsm_tool if house.settings.itsm_tool != "none" else None,
         "jira_base_url": house.links.jira_base,
         "banners": await house.database.read(banners.current),
-        "sla_warn_seconds": house.settings.sla_warn_seconds,
+        "sla_warn_share": house.settings.sla_warn_share,
         "version": version,
     }

@@ -108,9 +108,14 @@ async def administrator(who: Annotated[Person, Depends(person)]) -> Person:
     return who
 
 
+def may_act(who: Person) -> bool:
+    """Whether somebody may change tickets, and not only look at them."""
+    return who.role in {"responder", "admin"}
+
+
 async def responder(who: Annotated[Person, Depends(person)]) -> Person:
     """Somebody signed in who may act on tickets."""
-    if who.role not in {"responder", "admin"}:
+    if not may_act(who):
         raise Problem(403, "Your role may look at tickets but not change them.", "forbidden")
     return who
 

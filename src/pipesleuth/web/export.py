@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,7 +14,7 @@ from pipesleuth.model import Status
 from pipesleuth.tickets import export, queries
 from pipesleuth.tickets.queries import AuditFilter, Filter
 from pipesleuth.web.deps import House, SignedIn, TheHouse
-from pipesleuth.web.schemas import refusals
+from pipesleuth.web.schemas import Storable, refusals
 from pipesleuth.web.tickets import Sort, Text, Wanted
 
 router = APIRouter(
@@ -23,7 +25,7 @@ router = APIRouter(
 @router.get("/open-tickets")
 async def open_tickets(_who: SignedIn, house: TheHouse, which: Wanted, sort: Sort = "urgency") -> StreamingResponse:
     """The open tickets of a filter, as CSV."""
-    return _tickets(house, Status.OPEN, which, sort)
+    return await _tickets(house, Status.OPEN, which, sort)
 
 
 @router.get("/in-progress-tickets")
@@ -31,35 +33,37 @@ async def in_progress_tickets(
     _who: SignedIn, house: TheHouse, which: Wanted, sort: Sort = "urgency"
 ) -> StreamingResponse:
     """The tickets in progress of a filter, as CSV."""
-    return _tickets(house, Status.IN_PROGRESS, which, sort)
+    return await _tickets(house, Status.IN_PROGRESS, which, sort)
 
 
 @router.get("/closed-tickets")
 async def closed_tickets(_who: SignedIn, house: TheHouse, which: Wanted, sort: Sort = "urgency") -> StreamingResponse:
     """The closed tickets of a filter, as CSV."""
-    return _tickets(house, Status.ACKNOWLEDGED, which, sort)
+    return await _tickets(house, Status.ACKNOWLEDGED, which, sort)
 
 
 @router.get("/audit-trail")
 async def audit_trail(
     _who: SignedIn,
     house: TheHouse,
-    action: Annotated[str | None, Query(max_length=100)] = None,
-    ticket_id: Annotated[str | None, Query(max_length=64)] = None,
+    action: Annotated[Storable | None, Query(max_length=100)] = None,
+    ticket_id: Annotated[Storable | None, Query(max_length=64)] = None,
     q: Text = "",
 ) -> StreamingResponse:
     """The audit lines of a filter, as CSV."""
     which = AuditFilter(action, ticket_id, q)
     rows = house.database.pieces(lambda c: queries.each_audit(c, which))
-    return _file(export.rows_as_csv(rows, export.AUDIT_COLUMNS), "audit-trail", house)
+    return await _file(export.rows_as_csv(rows, export.AUDIT_COLUMNS), "audit-trail", house)
 
 
-def _tickets(house: House, status: Status, which: Filter, sort: str) -> StreamingResponse:
+async def _tickets(house: House, status: Status, which: Filter, sort: str) -> StreamingResponse:
     rows = house.database.pieces(lambda c: queries.each(c, status, which, sort))
     name = {Status.OPEN: "open", Status.IN_PROGRESS: "in-progress", Status.ACKNOWLEDGED: "closed"}[status]
-    return _file(export.rows_as_csv(rows, export.TICKET_COLUMNS), f"{name}-tickets", house)
+    return await _file(export.rows_as_csv(rows, export.TICKET_COLUMNS), f"{name}-tickets", house)
 
 
-def _file(pieces: Iterator[bytes], name: str, house: House) -> StreamingResponse:
+async def _file(pieces: Iterator[bytes], name: str, house: House) -> StreamingResponse:
+    # The first piece is read before the answer begins, so that a database that is away can still be said.
+    first = await asyncio.to_thread(next, pieces)
     headers = {"Content-Disposition": f'attachment; filename="pipesleuth-{name}-{house.now():%Y%m%d-%H%M}.csv"'}
-    return StreamingResponse(pieces, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(chain((first,), pieces), media_type="text/csv; charset=utf-8", headers=headers)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipesleuth.model import Category
+from pipesleuth.sources.text import clean
 from pipesleuth.web.errors import ErrorBody
+
+# A text from a person, without what a database cannot hold.
+Storable = Annotated[str, AfterValidator(clean)]
 
 _SAID = {
     400: "The request cannot be read; `field` names what is wrong.",
@@ -81,7 +85,7 @@ class Token(BaseModel):
 class Note(BaseModel):
     """What a person says besides, where they want to."""
 
-    note: str | None = Field(default=None, max_length=2000)
+    note: Storable | None = Field(default=None, max_length=2000)
 
 
 class Judgement(BaseModel):
@@ -89,8 +93,8 @@ class Judgement(BaseModel):
 
     right: bool
     category: Category | None = None
-    error_type: str | None = Field(default=None, max_length=300)
-    note: str | None = Field(default=None, max_length=2000)
+    error_type: Storable | None = Field(default=None, max_length=300)
+    note: Storable | None = Field(default=None, max_length=2000)
 
 
 class PastedText(BaseModel):
@@ -132,6 +136,7 @@ class WholeTicket(BaseModel):
     ticket: dict[str, Any]
     timeline: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]
+    chain: list[dict[str, Any]] = []
 
 
 class Summary(BaseModel):

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from pipesleuth.model import Failure, Status, timestamp
+from pipesleuth.model import BadPayload, Failure, NotAFailure, Permanent, Retryable, Status, timestamp
 from pipesleuth.outbox import todos
 from pipesleuth.tickets import cards, feedback, lifecycle, queries, related
+from pipesleuth.tickets.chain import layers
+from pipesleuth.tickets.origin import recalled
 from pipesleuth.tickets.queries import AuditFilter, Filter, Page
 from pipesleuth.web.answers import json_answer
-from pipesleuth.web.deps import Administrator, House, Responder, SignedIn, TheHouse
-from pipesleuth.web.errors import Problem
+from pipesleuth.web.body import parse
+from pipesleuth.web.deps import Administrator, House, Responder, SignedIn, TheHouse, may_act
+from pipesleuth.web.errors import RETRY_SECONDS, Problem
 from pipesleuth.web.schemas import (
     AuditList,
     InboundList,
     Judgement,
     Note,
     PastedText,
+    Storable,
     Summary,
     TicketList,
     WholeTicket,
@@ -31,14 +36,15 @@ from pipesleuth.web.schemas import (
 )
 
 MOST = 200
+MOST_PASTED = 20
 
 router = APIRouter(prefix="/api", tags=["tickets"])
 
-Word = Annotated[list[str], Query(max_length=50)]
+Word = Annotated[list[Storable], Query(max_length=50)]
 Sort = Literal["urgency", "newest", "oldest", "closed", "pipeline", "severity"]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Cursor = Annotated[str | None, Query(max_length=4000)]
-Text = Annotated[str, Query(max_length=300)]
+Text = Annotated[Storable, Query(max_length=300)]
 
 
 def wanted(
@@ -70,7 +76,10 @@ def _words(chosen: list[str]) -> tuple[str, ...]:
 
 
 def _zoned(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
+    except OverflowError as error:
+        raise Problem(400, "That moment lies outside the calendar.", "invalid") from error
 
 
 Wanted = Annotated[Filter, Depends(wanted)]
@@ -109,27 +118,32 @@ async def _list(house: House, status: Status, which: Filter, piece: Page) -> Res
 
 
 @router.get("/tickets/{ticket_id}", response_model=WholeTicket, responses=refusals(401, 404, 503))
-async def ticket(ticket_id: str, _who: SignedIn, house: TheHouse) -> Response:
-    """One ticket with its timeline and deliveries."""
-    return json_answer(await house.database.read(lambda c: _whole(c, ticket_id, house)))
+async def ticket(ticket_id: Storable, who: SignedIn, house: TheHouse) -> Response:
+    """One ticket with its timeline, its deliveries and the layers of its error."""
+    found, failure = await house.database.read(lambda c: _whole(c, ticket_id, house))
+    chain = await asyncio.to_thread(lambda: layers(house.triage.explain(failure).peeled))
+    return json_answer((found if may_act(who) else cards.only_looked_at(found)) | {"chain": chain})
 
 
-def _whole(connection: Connection, ticket_id: str, house: House) -> dict[str, Any]:
+def _whole(connection: Connection, ticket_id: str, house: House) -> tuple[dict[str, Any], Failure]:
     row = queries.one(connection, ticket_id)
     if row is None:
         raise lifecycle.NoSuchTicket(f"There is no ticket {ticket_id[:64]}.")
-    return cards.whole(connection, row, house.links)
+    return cards.whole(connection, row, house.links), recalled(row)
 
 
 @router.get("/tickets/{ticket_id}/payload", responses=refusals(401, 404, 503), response_class=Response)
-async def payload(ticket_id: str, _who: SignedIn, house: TheHouse) -> Response:
+async def payload(ticket_id: Storable, _who: SignedIn, house: TheHouse) -> Response:
     """The webhook's complete body, as a file."""
     waiting = await house.database.read(lambda c: related.payload(c, ticket_id))
     if waiting is None:
         raise lifecycle.NoSuchTicket(f"There is no ticket {ticket_id[:64]}.")
     body, name = waiting
     if body is None:
-        body = await house.read_archived(name)
+        try:
+            body = await house.read_archived(name)
+        except (Retryable, Permanent) as away:
+            raise Problem(503, away.reason, "archive_unavailable", headers={"Retry-After": RETRY_SECONDS}) from away
     if body is None:
         raise Problem(404, "The payload is no longer there.", "payload_gone")
     headers = {"Content-Disposition": f'attachment; filename="{ticket_id}-payload.json"'}
@@ -137,7 +151,7 @@ async def payload(ticket_id: str, _who: SignedIn, house: TheHouse) -> Response:
 
 
 @router.get("/tickets/{ticket_id}/related", responses=refusals(401, 404, 503))
-async def related_tickets(ticket_id: str, _who: SignedIn, house: TheHouse) -> Response:
+async def related_tickets(ticket_id: Storable, _who: SignedIn, house: TheHouse) -> Response:
     """Other tickets of the same fingerprint, and how the failure ended before."""
     found = await house.database.read(lambda c: related.same_failure(c, ticket_id, house.links, house.now()))
     return json_answer(found)
@@ -148,19 +162,19 @@ _Act = Callable[[Connection, str, str, str | None, datetime], None]
 
 
 @router.post("/tickets/{ticket_id}/take", **_ACT)
-async def take(ticket_id: str, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
+async def take(ticket_id: Storable, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
     """Say that one works on it."""
     return await _act(house, lifecycle.take, ticket_id, who.full_name or who.email, said)
 
 
 @router.post("/tickets/{ticket_id}/close", **_ACT)
-async def close(ticket_id: str, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
+async def close(ticket_id: Storable, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
     """Say that it is done."""
     return await _act(house, lifecycle.close, ticket_id, who.full_name or who.email, said)
 
 
 @router.post("/tickets/{ticket_id}/reopen", **_ACT)
-async def reopen(ticket_id: str, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
+async def reopen(ticket_id: Storable, who: Responder, house: TheHouse, said: Note | None = None) -> Response:
     """Say that it is not done after all."""
     return await _act(house, lifecycle.reopen, ticket_id, who.full_name or who.email, said)
 
@@ -168,13 +182,14 @@ async def reopen(ticket_id: str, who: Responder, house: TheHouse, said: Note | N
 async def _act(house: House, act: _Act, ticket_id: str, by: str, said: Note | None) -> Response:
     def change(connection: Connection) -> dict[str, Any]:
         act(connection, ticket_id, by, (said.note if said else None) or None, house.now())
-        return _whole(connection, ticket_id, house)
+        found, _ = _whole(connection, ticket_id, house)
+        return found
 
     return json_answer(await house.database.write(change))
 
 
 @router.post("/tickets/{ticket_id}/feedback", responses=refusals(400, 401, 403, 404, 503))
-async def judge(ticket_id: str, judgement: Judgement, who: Responder, house: TheHouse) -> dict[str, str]:
+async def judge(ticket_id: Storable, judgement: Judgement, who: Responder, house: TheHouse) -> dict[str, str]:
     """Say whether the diagnosis was right, and what it really was."""
     said = feedback.Verdict(judgement.right, judgement.category, judgement.error_type, judgement.note)
     by = who.full_name or who.email
@@ -185,7 +200,7 @@ async def judge(ticket_id: str, judgement: Judgement, who: Responder, house: The
 @router.post(
     "/tickets/{ticket_id}/deliveries/{kind}/retry", status_code=202, responses=refusals(401, 403, 404, 409, 503)
 )
-async def retry(ticket_id: str, kind: str, who: Responder, house: TheHouse) -> dict[str, str]:
+async def retry(ticket_id: Storable, kind: Storable, who: Responder, house: TheHouse) -> dict[str, str]:
     """Try a delivery again that had stopped or waits."""
     by = who.full_name or who.email
     await house.database.write(lambda c: _retry(c, ticket_id, kind, by, house.now()))
@@ -211,8 +226,8 @@ async def summary(_who: SignedIn, house: TheHouse) -> Response:
 async def audit_trail(
     _who: SignedIn,
     house: TheHouse,
-    action: Annotated[str | None, Query(max_length=100)] = None,
-    ticket_id: Annotated[str | None, Query(max_length=64)] = None,
+    action: Annotated[Storable | None, Query(max_length=100)] = None,
+    ticket_id: Annotated[Storable | None, Query(max_length=64)] = None,
     q: Text = "",
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -235,8 +250,34 @@ async def inbound(_who: Administrator, house: TheHouse, limit: Limit = 50, curso
 
 @router.post("/triage", responses=refusals(400, 401, 503))
 async def triage(pasted: PastedText, _who: SignedIn, house: TheHouse) -> Response:
-    """What the knowledge base says of an error text; nothing is stored."""
-    source = house.sources[pasted.source].name if pasted.source in house.sources else "data_factory"
-    failure = Failure(source=source, pipeline="pasted", error_message=pasted.text)
-    diagnosis = await asyncio.to_thread(house.triage.full, failure)
-    return JSONResponse({"diagnosis": {name: getattr(diagnosis, name) for name in diagnosis.__dataclass_fields__}})
+    """What the knowledge base says of an error text, or of the failures in a webhook's body; nothing is stored."""
+    try:
+        failures = _pasted(pasted, house)
+    except NotAFailure as ignored:
+        return json_answer({"status": "ignored", "reason": ignored.reason})
+    return json_answer(await asyncio.to_thread(lambda: {"failures": [_said(house, failure) for failure in failures]}))
+
+
+def _pasted(pasted: PastedText, house: House) -> list[Failure]:
+    """The failures that a pasted body reports; a text that is no body is an error itself. Raises NotAFailure."""
+    source = pasted.source if pasted.source in house.sources else "data_factory"
+    if pasted.text.lstrip().startswith("{"):
+        try:
+            body = parse(pasted.text.encode("utf-8", "replace"), house.settings.max_json_depth)
+            return house.sources[source].read(body)[:MOST_PASTED]
+        except BadPayload:
+            pass  # many error texts begin like JSON
+    return [Failure(source=source, pipeline="pasted", error_message=pasted.text)]
+
+
+def _said(house: House, failure: Failure) -> dict[str, Any]:
+    why = house.triage.explain(failure)
+    ranking = [{"id": one.hit.entry.id, "title": one.hit.entry.title} for one in why.candidates[:5]]
+    return {
+        "pipeline": failure.pipeline,
+        "run_id": failure.run_id,
+        "error_message": failure.error_message,
+        "diagnosis": asdict(why.diagnosis),
+        "chain": layers(why.peeled),
+        "ranking": ranking,
+    }
