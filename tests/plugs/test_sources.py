@@ -7,6 +7,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -199,4 +200,7 @@ def test_the_registry_knows_every_source_by_its_name_and_its_aliases() -> None:
 def test_enriching_without_a_platform_changes_nothing() -> None:
     failure = Failure(source="databricks", pipeline="x", run_id="1")
     for source in shelf():
-        assert asyncio.run(source.enrich(failure)) is failure
+        told = asyncio.run(source.enrich(failure, known_since=datetime.now(UTC), seconds=1))
+        assert told.failure is failure
+        assert not told.asked
+        assert not source.asks

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pipesleuth.model import Failure, NotAFailure
 from pipesleuth.sources import alert_runs, databricks_body, tags, text
 from pipesleuth.sources.alert import alert
+from pipesleuth.sources.contract import History, Told
+from pipesleuth.sources.data_factory_platform import DataFactoryPlatform
 from pipesleuth.sources.fields import Fields, error_said, fields, pick
 from pipesleuth.sources.outcome import good_state, refuse_good_event
 from pipesleuth.sources.pipeline_run import UNNAMED, pipeline_failure, pipeline_of, run_of
@@ -18,15 +21,27 @@ class DataFactory:
     """Failures of Azure Data Factory, and whatever else Azure Monitor tells about at the same door.
 
     `host_workspace_id` is the number of the Databricks workspace that is asked for details, for
-    Databricks failures that arrive through Azure Monitor; None where it is not known.
+    Databricks failures that arrive through Azure Monitor; None where it is not known. `platform` is
+    what may be asked about failed runs, None where nothing is.
     """
 
     name: str = "data_factory"
     prefix: str = "ADF"
     aliases: tuple[str, ...] = ("adf", "azure-monitor", "azure_monitor")
 
-    def __init__(self, *, host_workspace_id: str | None = None) -> None:
+    def __init__(self, *, host_workspace_id: str | None = None, platform: DataFactoryPlatform | None = None) -> None:
         self._host_workspace_id = host_workspace_id
+        self._platform = platform
+
+    @property
+    def asks(self) -> bool:
+        """Whether Azure's factories can be asked."""
+        return self._platform is not None
+
+    @property
+    def has_history(self) -> bool:
+        """Whether failed runs can be listed."""
+        return self._platform is not None and self._platform.has_history
 
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
@@ -36,9 +51,21 @@ class DataFactory:
             found = self._known(inner) if inner is not None else None
         return found if found is not None else [_unknown(payload)]
 
-    async def enrich(self, failure: Failure) -> Failure:
-        """The failure as it is: no platform is configured to be asked."""
-        return failure
+    async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
+        """What the platform tells of the failure; the failure itself where nothing is configured."""
+        if self._platform is None:
+            return Told(failure=failure, asked=False)
+        return await self._platform.enrich(failure, known_since=known_since, seconds=seconds)
+
+    async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:
+        """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
+        _ = running
+        return History() if self._platform is None else await self._platform.failed_runs(since, until)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._platform is not None:
+            await self._platform.close()
 
     def _known(self, payload: Mapping[str, Any]) -> list[Failure] | None:
         envelope = alert(payload)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pipesleuth.model import Failure
 from pipesleuth.sources import alert_runs, databricks_body, job_run
 from pipesleuth.sources.alert import alert
+from pipesleuth.sources.contract import History, Told
+from pipesleuth.sources.databricks_platform import DatabricksPlatform
 from pipesleuth.sources.outcome import Outcome
 from pipesleuth.sources.unread import scattered, subject, unwrapped
 
@@ -18,14 +21,26 @@ class Databricks:
 
     `host_workspace_id` is the number of the workspace that is asked for details. Ids of runs in a
     workspace known to be another one are prefixed with that one's number; None prefixes nothing.
+    `platform` is what may be asked about failed runs, None where nothing is.
     """
 
     name: str = "databricks"
     prefix: str = "DBX"
     aliases: tuple[str, ...] = ("dbx", "databricks-monitor")
 
-    def __init__(self, *, host_workspace_id: str | None = None) -> None:
+    def __init__(self, *, host_workspace_id: str | None = None, platform: DatabricksPlatform | None = None) -> None:
         self._host_workspace_id = host_workspace_id
+        self._platform = platform
+
+    @property
+    def asks(self) -> bool:
+        """Whether a workspace can be asked."""
+        return self._platform is not None
+
+    @property
+    def has_history(self) -> bool:
+        """Whether failed runs can be listed."""
+        return self._platform is not None
 
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
@@ -35,9 +50,20 @@ class Databricks:
             found = self._known(inner) if inner is not None else None
         return found if found is not None else [self._unknown(payload)]
 
-    async def enrich(self, failure: Failure) -> Failure:
-        """The failure as it is: no platform is configured to be asked."""
-        return failure
+    async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
+        """What the platform tells of the failure; the failure itself where nothing is configured."""
+        if self._platform is None:
+            return Told(failure=failure, asked=False)
+        return await self._platform.enrich(failure, known_since=known_since, seconds=seconds)
+
+    async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:
+        """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
+        return History() if self._platform is None else await self._platform.failed_runs(since, until, running)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._platform is not None:
+            await self._platform.close()
 
     def _known(self, payload: Mapping[str, Any]) -> list[Failure] | None:
         envelope = alert(payload)

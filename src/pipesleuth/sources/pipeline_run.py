@@ -100,7 +100,7 @@ def pipeline_failure(
         failure_type=pick(sections, ("failuretype",), text.name) or pick((error,), ("failuretype",), text.name),
         activity=_activity(sections, error, said, pipeline),
         activity_type=pick(sections, ("activitytype",), text.name),
-        run_url=_run_page(run_id, factory_id),
+        run_url=run_page(run_id, factory_id),
         resource_id=resource,
         resource_type=resource_type(resource) or _FACTORY_TYPE,
         occurred_at=pick(sections, _TIME_KEYS, text.moment_of) or occurred_at or _later(sections),
@@ -165,7 +165,8 @@ def _all_facts(sections: Sequence[Fields], given: Mapping[str, str], factory: st
     return found
 
 
-def _run_page(run_id: str | None, factory_id: str | None) -> str | None:
+def run_page(run_id: str | None, factory_id: str | None) -> str | None:
+    """The address of a run's page in Data Factory Studio."""
     if run_id is None or factory_id is None:
         return None
     run = run_id if run_id.isascii() and run_id.replace("-", "").isalnum() else quote(run_id, safe="")

@@ -47,10 +47,11 @@ def workspace_id(sections: Iterable[Fields]) -> str | None:
     """The workspace's number, from its field or from the workspace's address."""
     given = tuple(sections)
     found = pick(given, ("workspaceid", "orgid", "organizationid", "databricksworkspaceid"), text.run_identity)
-    return found or pick(given, (*_ADDRESS_KEYS, *_RUN_PAGE_KEYS), _id_in_address)
+    return found or pick(given, (*_ADDRESS_KEYS, *_RUN_PAGE_KEYS), id_in_address)
 
 
-def _id_in_address(value: object) -> str | None:
+def id_in_address(value: object) -> str | None:
+    """The workspace's number in its address, such as `adb-<number>.1.azuredatabricks.net`, where it is there."""
     if not isinstance(value, str) or len(value) > 1_000 or address(value) is None:
         return None
     found = _ID_IN_HOST.search(value) or _ID_IN_QUERY.search(value)
