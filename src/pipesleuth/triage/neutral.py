@@ -20,6 +20,10 @@ _LINK = re.compile(
 _TAG = re.compile(r"<(?=[!@#/?A-Za-z])")
 _MARKDOWN_LINK = re.compile(r"\](?=[(\[])")
 _MENTION = re.compile(r"(?i)@(?=(?:here|channel|everyone|all|team|room)\b)")
+# Addresses that name no place where data lies: nobody needs them to understand a failure.
+_NO_PLACE = re.compile(r"(?i)(?:javascript|vbscript|mailto|tel|slack|callto|data):")
+_SPELT = re.compile(r"(?i)^(?:http|www\.)")
+_HARMLESS = {"http": "hxxp", "www.": "www[.]"}
 LINK_REMOVED = "[link removed]"
 
 
@@ -40,19 +44,22 @@ def occurs(part: str, text: str) -> bool:
     return bool(wanted) and wanted in folded(text)
 
 
-def neutral(text: str, message: str, longest: int, *, links: bool = True) -> str:
+def neutral(text: str, message: str, longest: int, *, links: bool = True, ours: bool = False) -> str:
     """The text as plain words of at most `longest` characters.
 
-    An address that does not stand in `message` is removed; one that does stays if `links`, else its scheme is
-    spelt so that nothing links it. Tags, mentions and Markdown links lose their form.
+    An address that does not stand in `message` is removed, unless the text is `ours`, and so is one that runs or
+    sends something; one that does stand there stays if `links`, else it is spelt so that nothing links it. Tags,
+    mentions and Markdown links lose their form.
     """
 
     def link(found: re.Match[str]) -> str:
         address = found[0].rstrip(".,;:!?")
         rest = found[0][len(address) :]
-        if not occurs(address, message):
+        if _NO_PLACE.match(address):
             return LINK_REMOVED + rest
-        return (address if links else re.sub(r"(?i)^http", "hxxp", address)) + rest
+        if not occurs(address, message):
+            return found[0] if ours else LINK_REMOVED + rest
+        return (address if links else _SPELT.sub(lambda start: _HARMLESS[start[0].lower()], address)) + rest
 
     plain = visible(text[: longest * 4])
     plain = _MARKDOWN_LINK.sub("] ", _LINK.sub(link, plain))
@@ -60,6 +67,6 @@ def neutral(text: str, message: str, longest: int, *, links: bool = True) -> str
     return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
 
 
-def neutral_line(text: str, message: str, longest: int, *, links: bool = True) -> str:
+def neutral_line(text: str, message: str, longest: int, *, links: bool = True, ours: bool = False) -> str:
     """The same on one line."""
-    return _BLANKS.sub(" ", neutral(text, message, longest, links=links)).strip()
+    return _BLANKS.sub(" ", neutral(text, message, longest, links=links, ours=ours)).strip()

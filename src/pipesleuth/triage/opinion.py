@@ -123,6 +123,7 @@ def _name(said: str | None, failure: Failure, shown: str) -> str | None:
 
 
 def _steps(opinion: Opinion, verdict: Diagnosis, shown: str) -> Sequence[str]:
-    """The model's steps first, and the knowledge base's after them: those are ours whatever the text says."""
+    """The model's steps first, and the knowledge base's after them: ours but for the names in them."""
     own = [neutral_line(step, shown, LONGEST_STEP, links=False) for step in opinion.recommendations[:OWN_STEPS]]
-    return tuple(dict.fromkeys([*filter(None, own), *verdict.recommendations]))[:ALL_STEPS]
+    ours = [neutral_line(step, shown, LONGEST_STEP, links=False, ours=True) for step in verdict.recommendations]
+    return tuple(dict.fromkeys(filter(None, [*own, *ours])))[:ALL_STEPS]
