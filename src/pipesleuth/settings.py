@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     itsm_tool: Literal["jira", "none"] = Field("none", description="Where tickets get an issue: `jira` or `none`.")
     sla_warn_seconds: float = Field(300, ge=0, description="How long before its deadline a ticket is warned about.")
+    sla_warn_share: float = Field(
+        0, ge=0, le=1, description="Share of the SLA left at which a timer turns yellow, where that is over 2 minutes."
+    )
 
     lease_seconds: float = Field(15, ge=1, description="How long a claimed to-do is held without renewal, in seconds.")
     call_seconds: float = Field(30, ge=1, description="After how many seconds a single outside call is cut.")

@@ -23,6 +23,6 @@ def current(connection: Connection) -> list[dict[str, Any]]:
             .select_from(Todo)
             .where(Todo.kind == kind, Todo.wanted_version > Todo.done_version, Todo.stopped_at.is_(None))
         ).scalar_one()
-        text = f"{kind.title()} does not answer well: {pause.reason} {waiting} tickets wait and follow by themselves."
-        found.append({"kind": kind, "text": text, "since": pause.until, "waiting": waiting})
+        text = f"{kind.title()} does not answer well: {pause.reason}"
+        found.append({"kind": kind, "text": text, "next_try_at": pause.until, "waiting": waiting})
     return found

@@ -7,7 +7,6 @@ import { cut, duration, moment } from "./times.js";
 import { actionTone, count } from "./words.js";
 
 const PAGE = 100;
-const ACTIONS = "Ticket Created,Ticket Taken,Ticket Closed,Ticket Reopened,Jira Created,Slack Sent,Blob Saved,SLA Breached,RCA Updated,Duplicate Run Detected";
 const HEADS = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
 
 export function lineMatches(line, words) {
@@ -16,21 +15,24 @@ export function lineMatches(line, words) {
 }
 
 export default function Audit(app, panel) {
-	const actions = new Set(ACTIONS.split(","));
-	let [known, cursor, state, fault, turns] = [[], null, "new", null, 0];
+	let [known, cursor, state, fault, turns, key, actions] = [[], null, "new", null, 0, "", []];
 
 	async function load({ more = false } = {}) {
 		const turn = ++turns;
 		const asked = auditQuestion(app.view);
+		const same = key === (key = asked.toString());
 		asked.set("limit", PAGE);
 		if (more) asked.set("cursor", cursor);
 		else if (state === "new") draw();
 		try {
 			const answer = await app.api.get("/api/audit-trail", asked);
 			if (turn !== turns) return;
-			known = more ? [...known, ...answer.audits] : answer.audits;
-			for (const line of answer.audits) actions.add(line.action);
-			[cursor, state] = [answer.next_cursor, "ready"];
+			const fresh = answer.audits.filter((line) => !(line.id <= known[0]?.id));
+			// News go on top of what was paged in, unless a stretch between them was not read.
+			const joins = same && !more && fresh.length < answer.audits.length;
+			known = more ? [...known, ...answer.audits] : joins ? [...fresh, ...known] : answer.audits;
+			if (!joins) cursor = answer.next_cursor;
+			[state, actions] = ["ready", answer.actions];
 		} catch (error) {
 			if (turn === turns) [state, fault] = ["error", error];
 		}
@@ -40,12 +42,11 @@ export default function Audit(app, panel) {
 	function draw() {
 		const { view, summary } = app;
 		const shown = known.filter((line) => lineMatches(line, view.q) && (!view.action || line.action === view.action));
-		const names = [...actions.add(view.action)].filter(Boolean).sort();
 		fill(
 			panel,
 			html`${cards(summary)}
 				<div class="strip"><label class="pick">Action <select data-change="action"><option value="">All actions</option>
-					${names.map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
+					${[...new Set([view.action, ...actions])].filter(Boolean).map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
 					<span class="grow"></span>${button("csv", "Download CSV")}</div>
 				${state === "error" ? trouble("The audit trail could not be loaded", fault) : lines(shown, state)}
 				${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`,
@@ -61,7 +62,7 @@ function cards(summary) {
 		["Open", count(summary.open_tickets)],
 		["In Progress", count(summary.in_progress_tickets)],
 		["Closed", count(summary.acknowledged_tickets)],
-		["MTTR", summary.mttr_min === null || summary.mttr_min === undefined ? "—" : duration(summary.mttr_min * 60)],
+		["MTTR", duration(summary.mttr_min * 60)],
 		["SLA Breached", count(summary.sla_breached), summary.sla_breached > 0 ? "bad" : ""],
 		["Total Audits", count(summary.total_audits)],
 	];
@@ -77,10 +78,9 @@ function lines(rows, state) {
 }
 
 function row(line) {
-	const took = line.time_taken_seconds === null || line.time_taken_seconds === undefined ? "" : duration(line.time_taken_seconds);
 	return html`<tr><td>${moment(line.timestamp)}</td><td>${badge(actionTone(line.action), cut(line.action, 60))}</td>
 		<td class="id">${line.ticket_id && toTicket(line.ticket_id)}</td><td class="long"><bdi>${cut(line.pipeline, 120)}</bdi></td>
-		<td><bdi>${cut(line.user_name, 60)}</bdi></td><td class="number">${took}</td><td>${line.sla_status}</td>
+		<td><bdi>${cut(line.user_name, 60)}</bdi></td><td class="number">${line.time_taken_seconds !== null && duration(line.time_taken_seconds)}</td><td>${line.sla_status}</td>
 		<td>${cut(line.finops_team, 60)}</td><td>${cut(line.itsm_ticket_id, 40)}</td>
 		<td class="long" dir="auto">${cut(line.details || line.rca_summary, 240)}</td></tr>`;
 }

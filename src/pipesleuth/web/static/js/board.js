@@ -6,7 +6,7 @@ import { drawFilters } from "./filters.js";
 import { button, trouble, words } from "./furniture.js";
 import { narrowed } from "./match.js";
 import { grouped } from "./order.js";
-import { Shelf } from "./shelf.js";
+import { READING, Shelf } from "./shelf.js";
 import { fill, html } from "./template.js";
 import { tickAll } from "./timers.js";
 
@@ -16,7 +16,6 @@ const QUIET = {
 	closed: ["Nothing closed yet", "Who closed what, and how fast, stands here."],
 };
 const MARK = 2500;
-const READING = 60; // scrolled further than this, a person reads
 
 export class Board {
 	#app;

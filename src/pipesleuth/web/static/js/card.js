@@ -51,8 +51,7 @@ function body(card, now, warn) {
 }
 
 function closing(card) {
-	const took = card.ack_seconds === null || card.ack_seconds === undefined ? "" : ` in ${duration(card.ack_seconds)}`;
-	return html`<span class="fact">Closed${took}${card.ack_user && html` by <bdi>${cut(card.ack_user, 60)}</bdi>`}</span>`;
+	return html`<span class="fact">Closed in ${duration(card.ack_seconds)}${card.ack_user && html` by <bdi>${cut(card.ack_user, 60)}</bdi>`}</span>`;
 }
 
 export const makeCard = (card) => element(html`<article class="card" tabindex="-1" data-id="${card.id}"></article>`);

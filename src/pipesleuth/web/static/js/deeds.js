@@ -15,14 +15,14 @@ export function actionForms(ticket) {
 			class="${name === "take" || allowed.length === 1 ? "primary" : ""}">${BUTTONS[name]}</button>`)}</form>`;
 	const reason = html`<p class="note">${ticket.read_only_reason || "This ticket is read-only here."}</p>`;
 	return html`${allowed.length ? form : reason}
-		<form class="verdict"><p><span>Is this diagnosis right?</span>
+		${ticket.can_judge !== false && html`<form class="verdict"><p><span>Is this diagnosis right?</span>
 			<button name="deed" value="right">Right</button>
 			<button type="button" data-do="wrong">Wrong</button></p>
 			<div data-wrong hidden>
 				<label>True cause <select name="category"><option value="">Not sure</option>
 					${CATEGORIES.map((name) => html`<option value="${name}">${plain(name)}</option>`)}</select></label>
 				<label>What was it? <input name="why" maxlength="2000" autocomplete="off"></label>
-				<button name="deed" value="wrong">Send</button></div></form>`;
+				<button name="deed" value="wrong">Send</button></div></form>`}`;
 }
 
 export async function act(app, id, deed, value, said = {}) {

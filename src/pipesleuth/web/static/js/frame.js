@@ -3,7 +3,7 @@
 import { TABS } from "./address.js";
 import { fill, html } from "./template.js";
 import { moment } from "./times.js";
-import { count } from "./words.js";
+import { count, times } from "./words.js";
 
 const STATES = {
 	connecting: "Connecting",
@@ -39,7 +39,7 @@ export function drawBanners(banners) {
 	fill(
 		at("banners"),
 		html`${(banners ?? []).map(
-			({ kind, text, since }) => html`<p class="banner" data-kind="${kind}">${text}${since && html` <span>since ${moment(since)}</span>`}</p>`,
+			({ text, waiting, next_try_at: next }) => html`<p class="banner">${text} ${times(waiting, "ticket waits", "tickets wait")}${next && html`, next try ${moment(next)}`}.</p>`,
 		)}`,
 	);
 }

@@ -1,8 +1,9 @@
 // Why there is no ticket: every webhook of late; and a box to ask what Pipesleuth would say.
 
+import { lineMatches } from "./audit.js";
 import { badge, button, facts, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, html } from "./template.js";
-import { cause, steps } from "./ticket.js";
+import { cause, layers, steps } from "./ticket.js";
 import { cut, moment, size } from "./times.js";
 import { plain } from "./words.js";
 
@@ -43,8 +44,9 @@ export default function Inbound(app, panel) {
 	function list() {
 		if (fault) return trouble("The webhooks could not be loaded", fault);
 		if (!rows) return html`<div class="ghost"></div>`;
-		if (!rows.length) return words("Nothing came in yet", "Check the sender's address and key.");
-		return html`${table("Webhooks", HEADS, rows.map(row))}${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`;
+		const shown = rows.filter((line) => lineMatches(line, app.view.q));
+		if (!shown.length) return words("Nothing came in", "Check the sender's address and key, and the search.");
+		return html`${table("Webhooks", HEADS, shown.map(row))}${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`;
 	}
 
 	panel.addEventListener("submit", async (event) => {
@@ -52,8 +54,8 @@ export default function Inbound(app, panel) {
 		const answer = panel.querySelector(".answer");
 		fill(answer, html`<p class="quiet">Thinking</p>`);
 		try {
-			const { diagnosis } = await app.api.post("/api/triage", { text: event.target.elements.text.value });
-			fill(answer, verdict(diagnosis));
+			const { failures, reason } = await app.api.post("/api/triage", { text: event.target.elements.text.value });
+			fill(answer, failures ? html`${failures.map(verdict)}` : html`<p class="note">No ticket: ${reason}</p>`);
 		} catch (error) {
 			fill(answer, html`<p class="why">${error.message}</p>`);
 		}
@@ -68,9 +70,9 @@ function row(line) {
 		<td class="number">${size(line.size)}</td><td><code>${cut(line.digest, 12)}</code></td></tr>`;
 }
 
-function verdict(found) {
-	return html`<div class="verdict-box"><p class="row">${badge(found.severity, found.severity)}${badge(found.priority, found.priority)}</p>
-		${cause({ ...found, rca_result: found.root_cause })}${steps(found)}
+function verdict({ diagnosis: found, chain, pipeline, run_id: run }) {
+	return html`<div class="verdict-box">${run && html`<h3><bdi>${pipeline}</bdi> <bdi class="quiet">${run}</bdi></h3>`}<p class="row">${badge(found.severity, found.severity)}${badge(found.priority, found.priority)}</p>
+		${cause({ ...found, rca_result: found.root_cause, rca_source: found.said_by })}${steps(found)}${layers(chain)}
 		${facts([
 			["Error type", found.error_type],
 			["Category", plain(found.category)],

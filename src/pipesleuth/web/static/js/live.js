@@ -84,7 +84,7 @@ export function Live(parts) {
 				hear(event);
 			}
 		} catch (error) {
-			if (error.status === 404) await parts.reload(); // anything else: the next round tries again
+			console.info("no events read", error.message); // the next round tries again
 		}
 	}
 

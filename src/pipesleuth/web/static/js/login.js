@@ -8,10 +8,7 @@ const REASONS = {
 	expired: "Your session has ended. Log in again and you are back where you were.",
 	out: "You are logged out.",
 };
-const CLOSED = {
-	invite: "New accounts are by invitation. Ask an administrator.",
-	closed: "New accounts are not made here. Ask an administrator.",
-};
+const INVITED = "New accounts are by invitation. Ask an administrator.";
 const WORDS = {
 	login: { title: "Log in", deed: "Log in", other: "Create an account" },
 	register: { title: "Create an account", deed: "Create account", other: "I have an account" },
@@ -36,10 +33,10 @@ function draw() {
 	password.autocomplete = mode === "login" ? "current-password" : "new-password";
 	at("email-rule").textContent = domains ? `Addresses ending in ${domains}` : "";
 	at("password-rule").textContent = mode === "login" ? "" : "At least 8 characters, at most 72 bytes";
-	at("policy").textContent = open ? "" : (CLOSED[config.registration.policy] ?? "");
+	at("policy").textContent = open ? "" : INVITED;
 	fill(
 		at("sign-on"),
-		html`${(config.sign_on ?? [])
+		html`${config.sign_on
 			.filter((one) => one?.url)
 			.map(({ name: who, url }) => html`<a class="button" href="${url}">Continue with ${who ?? "single sign-on"}</a>`)}`,
 	);
@@ -77,7 +74,7 @@ async function send(event) {
 		}
 		at("news").textContent = "A message with a link is on its way to you. Open it to finish.";
 	} catch (error) {
-		const text = error.code === "invitation_required" ? CLOSED.invite : error.message;
+		const text = error.code === "invitation_required" ? INVITED : error.message;
 		complain(error.field, text);
 	} finally {
 		at("deed").disabled = false;
@@ -89,6 +86,11 @@ async function begin() {
 	at("news").textContent = REASONS[new URLSearchParams(location.search).get("reason")] ?? "";
 	draw();
 	form.addEventListener("submit", send);
+	at("reveal").addEventListener("click", ({ target }) => {
+		const shown = password.type === "password";
+		password.type = shown ? "text" : "password";
+		target.setAttribute("aria-pressed", shown);
+	});
 	at("other").addEventListener("click", () => {
 		mode = mode === "login" ? "register" : "login";
 		calm();

@@ -1,5 +1,7 @@
 // In which order tickets stand, and how they are grouped; the same words as the API's `sort`.
 
+import { SEVERITIES } from "./words.js";
+
 export const ORDERS = {
 	urgency: "Most urgent first",
 	newest: "Newest first",
@@ -8,13 +10,12 @@ export const ORDERS = {
 	pipeline: "By pipeline",
 	severity: "By severity",
 };
-export const GROUPS = { pipeline: "Pipeline", team: "Team", category: "Category", cause: "Error type" };
-const SEVERITY = { Critical: 0, High: 1, Medium: 2, Low: 3 };
+export const GROUPS = { pipeline: "Pipeline", team: "Team", category: "Category", cause: "Cause" };
 const GROUP_FIELD = { pipeline: "pipeline", team: "finops_team", category: "category", cause: "error_type" };
 
 // Times are UTC text of fixed width, so comparing the text compares the times.
 const text = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-const rank = (card) => SEVERITY[card.severity] ?? 4;
+const rank = (card) => SEVERITIES.indexOf(card.severity);
 const due = (card) => card.sla_due_at || "9999";
 const late = (card, now) => (card.sla_status === "Breached" || due(card) <= now ? 0 : 1);
 

@@ -4,10 +4,12 @@ import { readView, TABS, writeView } from "./address.js";
 import { drawTabs } from "./frame.js";
 import { Lists, question } from "./lists.js";
 import { tell, title } from "./notify.js";
+import { READING } from "./shelf.js";
 import { LISTS, Tickets } from "./tickets.js";
 
 const TYPING = 180;
 const COUNTING = 2000;
+const BANNERS = 30_000;
 
 export class Page {
 	tickets = new Tickets();
@@ -29,7 +31,7 @@ export class Page {
 		addEventListener("popstate", () => this.#turn(readView(location.search, location.hash)));
 	}
 
-	warn = () => ({ seconds: this.config.sla_warn_seconds, share: this.config.sla_warn_share });
+	warn = () => ({ share: this.config.sla_warn_share });
 	look = (id) => this.tickets.cards.get(id) ?? (this.detail.ticket?.id === id ? this.detail.ticket : null);
 	open = (id) => this.go({ ...this.view, ticket: id }, { push: !this.view.ticket });
 
@@ -73,6 +75,7 @@ export class Page {
 	}
 
 	start() {
+		setInterval(() => this.configure().catch((error) => console.info("banners not read", error.message)), BANNERS);
 		this.#turn(this.view);
 	}
 
@@ -85,7 +88,7 @@ export class Page {
 	};
 
 	async #panel(tab) {
-		this.#panels[tab] ??= new (await import(`./${tab}.js`)).default(this, document.getElementById(tab));
+		this.#panels[tab] ??= (await import(`./${tab}.js`)).default(this, document.getElementById(tab));
 		return this.#panels[tab];
 	}
 
@@ -96,7 +99,6 @@ export class Page {
 	apply = (events) => {
 		const now = this.clock.now();
 		for (const event of events) {
-			if (event.event === "banner") this.configure();
 			const before = event.card && this.tickets.cards.get(event.card.id);
 			const card = this.tickets.apply(event, this.view, now);
 			if (!card) continue;
@@ -120,7 +122,7 @@ export class Page {
 			const urgent = { priority: "P1", limit: 1 };
 			const [summary, p1] = await Promise.all([this.lists.counts(this.view), this.api.get("/api/open-tickets", urgent)]);
 			[this.summary, this.#urgent] = [summary, p1.total ?? 0];
-			if (news && this.view.tab === "audit") await this.panel("load");
+			if (news && this.view.tab === "audit" && scrollY < READING) await this.panel("load");
 		} catch (error) {
 			console.info("counts not read", error.message); // the lists themselves say when the server is away
 		}

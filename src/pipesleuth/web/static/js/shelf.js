@@ -5,6 +5,7 @@ import { element, html } from "./template.js";
 const BLOCK = 24; // divides by 1, 2, 3, 4 and 6 columns, so that no block ends ragged
 const WHOLE = 200;
 const NEAR = "1000px";
+export const READING = 60; // scrolled further than this, a person reads
 
 export class Shelf {
 	#root;

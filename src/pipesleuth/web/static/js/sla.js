@@ -2,23 +2,16 @@
 
 import { duration } from "./times.js";
 
-export function dueAt(card) {
-	const due = Date.parse(card.sla_due_at ?? "");
-	if (!Number.isNaN(due)) return due;
-	const start = Date.parse(card.timestamp ?? "");
-	return card.sla_seconds && !Number.isNaN(start) ? start + card.sla_seconds * 1000 : null;
-}
-
 // state: ok, warn or over while it runs, else met, breached or none; left: seconds; share of the time left.
-// Warns below `warn.seconds`, or below `warn.share` of the SLA where that is longer.
+// Warns below two minutes, or below `warn.share` of the SLA where that is longer.
 export function slaOf(card, now, warn = {}) {
 	const closed = card.status === "acknowledged";
 	if (closed) return { state: { Met: "met", Breached: "breached" }[card.sla_status] ?? "none", left: null, share: 0 };
-	const due = dueAt(card);
-	if (due === null) return { state: "none", left: null, share: 0 };
+	const due = Date.parse(card.sla_due_at ?? "");
+	if (Number.isNaN(due)) return { state: "none", left: null, share: 0 };
 	const left = Math.ceil((due - now) / 1000);
 	const whole = card.sla_seconds || 1;
-	const early = Math.max(warn.seconds ?? 120, (warn.share ?? 0) * whole);
+	const early = Math.max(120, (warn.share ?? 0) * whole);
 	const over = left <= 0 || card.sla_status === "Breached";
 	const share = over ? 1 : Math.max(0, Math.min(1, left / whole));
 	return { state: over ? "over" : left < early ? "warn" : "ok", left, share };

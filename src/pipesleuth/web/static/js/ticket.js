@@ -2,14 +2,14 @@
 
 import { timer } from "./card.js";
 import { pieces } from "./evidence.js";
-import { away, badge, button, facts } from "./furniture.js";
+import { away, badge, button, facts, toTicket } from "./furniture.js";
 import { html } from "./template.js";
 import { cut, duration, moment, size } from "./times.js";
-import { actionTone, KINDS, plain, sourceName, STATES, STATUSES } from "./words.js";
+import { actionTone, KINDS, plain, sourceName, STATES, STATUSES, times } from "./words.js";
 
-export function drawTicket({ ticket, timeline, deliveries, related }, now, warn) {
+export function drawTicket({ ticket, timeline, deliveries, related, chain }, now, warn) {
 	return {
-		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, error: error(ticket), timeline: history(timeline ?? []) },
+		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, chain: layers(chain), error: error(ticket), timeline: history(timeline ?? []) },
 		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), related: alike(related, ticket) },
 	};
 }
@@ -21,7 +21,8 @@ function head(ticket, now, warn) {
 }
 
 export function cause(ticket) {
-	const who = (ticket.rca_source || "knowledge").replace(/^knowledge:?/, "knowledge base ");
+	const [, entry] = /^knowledge:(.+)/.exec(ticket.rca_source) ?? [];
+	const who = { unknown: "nobody yet", general: "the general rules" }[ticket.rca_source] ?? (entry ? `knowledge base entry ${entry}` : `model ${ticket.rca_source}`);
 	return html`<h3>Root cause</h3><p class="text" dir="auto">${ticket.rca_result || "The cause is still being looked for."}</p>
 		${ticket.confidence && html`<p class="quiet">${ticket.confidence} confidence, said by <bdi>${who}</bdi></p>`}`;
 }
@@ -30,6 +31,14 @@ export function steps({ recommendations }) {
 	if (!recommendations?.length) return null;
 	return html`<h3>What to do</h3><ol>${recommendations.map((step) => html`<li dir="auto">${step}</li>`)}</ol>
 		${button("copy", "Copy steps", { look: "small" })}`;
+}
+
+// The layers of a wrapped error, outermost first.
+export function layers(chain) {
+	if (!(chain?.length > 1)) return null;
+	return html`<h3>Peeled chain</h3><ol class="timeline">${chain.map(({ kind, code, text, entity, innermost }) => html`<li>
+		${badge(innermost ? "bad" : "quiet", plain(kind))} ${code && html`<code>${code}</code>`} ${entity && html`<bdi class="who">${entity}</bdi>`}
+		${text && text !== entity && html`<p class="quiet" dir="auto">${text}</p>`}</li>`)}</ol>`;
 }
 
 function error({ error_message: raw, evidence }) {
@@ -57,7 +66,9 @@ function about(ticket) {
 		["Failed at", moment(ticket.timestamp)],
 		["Run", ticket.run_id && away(ticket.run_url, ticket.run_id)],
 		["Jira", ticket.itsm_ticket_id && away(ticket.jira_url, ticket.itsm_ticket_id)],
-		["Caused by", ticket.caused_by],
+		["Caused by", ticket.caused_by && toTicket(ticket.caused_by)],
+		["Whose matter", plain(ticket.responder)],
+		["May a re-run help", ticket.retryable ? "yes" : "no"],
 		["Team", ticket.finops_team],
 		["Owner", ticket.finops_owner],
 		["Cost center", ticket.finops_cost_center],
@@ -83,13 +94,12 @@ function sent(deliveries) {
 	const one = (delivery) => {
 		const { kind, state, attempts, key, url } = delivery;
 		const name = KINDS[kind] ?? plain(kind);
-		const left = [delivery.bytes && size(delivery.bytes), delivery.masked > 0 && `${delivery.masked} secrets masked`];
-		const said = left.filter(Boolean).join(", ");
+		const left = [delivery.bytes && size(delivery.bytes), delivery.masked > 0 && `${times(delivery.masked, "secret")} masked`].filter(Boolean).join(", ");
 		return html`<li data-state="${state}"><p><b>${name}</b> ${STATES[state] ?? state}${key && html` · ${away(url, key)}`}
 				${delivery.can_retry && button("retry", `Retry ${name}`, { look: "small", value: kind })}</p>
 			${delivery.last_error && html`<p class="why" dir="auto">${delivery.last_error}</p>`}
-			${state === "pending" && attempts > 0 && html`<p class="quiet">${attempts} tries, next ${moment(delivery.next_try_at)}</p>`}
-			${said && html`<p class="quiet">Left the house: ${said}</p>`}</li>`;
+			${state === "pending" && attempts > 0 && html`<p class="quiet">${times(attempts, "try", "tries")}, next ${moment(delivery.next_try_at)}</p>`}
+			${left && html`<p class="quiet">Left the house: ${left}</p>`}</li>`;
 	};
 	return html`<h3>Deliveries</h3><ul class="deliveries">${deliveries.map(one)}</ul>`;
 }
@@ -97,11 +107,11 @@ function sent(deliveries) {
 function alike(related, ticket) {
 	const { seen, tickets } = related ?? {};
 	const others = (tickets ?? []).filter((card) => card.id !== ticket.id).slice(0, 8);
-	if (!(seen?.count > 1) && !others.length) return null;
-	const fixed = seen?.last_closed_by &&
+	if (!seen?.count && !others.length) return null;
+	const fixed = seen.last_closed_by &&
 		html`, last resolved by <bdi>${seen.last_closed_by}</bdi> in ${duration(seen.last_closed_seconds)}${seen.last_note && html`: “<bdi>${seen.last_note}</bdi>”`}`;
 	return html`<h3>Seen before</h3>
-		${seen?.count > 1 && html`<p>Seen ${seen.count} times${seen.days && ` in ${seen.days} days`}${fixed}.</p>`}
+		<p>Seen ${times(seen.count, "other time")} in ${seen.days} days${fixed}.</p>
 		<ul class="related">${others.map((card) => html`<li>${button("related", card.id, { look: "link", value: card.id })}
 			<bdi>${cut(card.pipeline, 60)}</bdi> ${moment(card.timestamp)}</li>`)}</ul>`;
 }

@@ -6,8 +6,8 @@ const pad = (number) => String(number).padStart(2, "0");
 
 // Seconds as "2d 3h", "1h 58m 20s", "28m 14s" or "9s"; an em dash when there is no number.
 export function duration(seconds) {
-	if (seconds === null || seconds === undefined || !Number.isFinite(Number(seconds))) return "—";
-	const whole = Math.floor(Math.abs(Number(seconds)));
+	if (!Number.isFinite(seconds)) return "—";
+	const whole = Math.floor(Math.abs(seconds));
 	const [days, hours] = [Math.floor(whole / 86400), Math.floor((whole % 86400) / 3600)];
 	const [minutes, rest] = [Math.floor((whole % 3600) / 60), whole % 60];
 	if (days) return `${days}d ${hours}h`;
@@ -41,9 +41,8 @@ export function fromField(value) {
 export const toField = (iso) => iso ? local(iso).slice(0, 16).replace(" ", "T") : "";
 
 export function size(bytes) {
-	if (bytes === null || bytes === undefined) return "—";
-	if (bytes < 1000) return `${bytes} B`;
-	return `${(bytes / 1e3).toFixed(1)} kB`;
+	if (!Number.isFinite(bytes)) return "—";
+	return bytes < 1000 ? `${bytes} B` : `${(bytes / 1e3).toFixed(1)} kB`;
 }
 
 // A text cut to a length, with an ellipsis when something is missing; never through a surrogate pair.

@@ -34,4 +34,6 @@ export function actionTone(action) {
 	return "quiet";
 }
 
-export const count = (number) => number === null || number === undefined ? "—" : Number(number).toLocaleString("en");
+export const times = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+export const count = (number) => Number.isFinite(number) ? number.toLocaleString("en") : "—";
