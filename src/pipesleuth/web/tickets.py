@@ -272,12 +272,9 @@ def _pasted(pasted: PastedText, house: House) -> list[Failure]:
 
 def _said(house: House, failure: Failure) -> dict[str, Any]:
     why = house.triage.explain(failure)
-    ranking = [{"id": one.hit.entry.id, "title": one.hit.entry.title} for one in why.candidates[:5]]
     return {
         "pipeline": failure.pipeline,
         "run_id": failure.run_id,
-        "error_message": failure.error_message,
         "diagnosis": asdict(why.diagnosis),
         "chain": layers(why.peeled),
-        "ranking": ranking,
     }
