@@ -113,6 +113,16 @@ def whole(connection: Connection, row: RowMapping, links: Links) -> dict[str, An
     }
 
 
+def only_looked_at(found: dict[str, Any]) -> dict[str, Any]:
+    """A whole ticket for somebody who may not change it."""
+    reason = "Your role may look at tickets but not change them."
+    still = [delivery | {"can_retry": False} for delivery in found["deliveries"]]
+    return found | {
+        "ticket": found["ticket"] | {"actions": [], "read_only_reason": reason, "can_judge": False},
+        "deliveries": still,
+    }
+
+
 def timeline(connection: Connection, ticket_id: str) -> list[dict[str, Any]]:
     """What happened to a ticket, oldest first."""
     found = connection.execute(
