@@ -28,7 +28,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 def settings(sandbox: Sandbox, **changes: Any) -> SlackSettings:
     names = ("SLACK_API_URL", "SLACK_BOT_TOKEN", "SLACK_ALERT_CHANNEL")
     values: dict[str, Any] = {name.lower(): sandbox.environment()[name] for name in names}
-    return SlackSettings(_env_file=None, **(values | changes))  # type: ignore[call-arg]
+    return SlackSettings(_env_file=None, **({"slack_per_second": 1000} | values | changes))  # type: ignore[call-arg]
 
 
 @pytest.fixture

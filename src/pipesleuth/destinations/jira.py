@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from pipesleuth.client import CUT_AFTER, Answer, Client, Vendor
+from pipesleuth.client import CUT_AFTER, Answer, Client, Limits, Vendor
 from pipesleuth.destinations import jira_document, jira_news
 from pipesleuth.destinations.answers import at, items_at, names_at, text_at
 from pipesleuth.destinations.contract import InboundRequest
@@ -24,6 +24,7 @@ from pipesleuth.model import News, Notice, Permanent, Receipt, Retryable, Status
 
 __all__ = ["Jira", "JiraSettings", "secret_valid", "signature_valid"]
 
+READ_SECONDS = 10.0  # a doubt begins when it ends: with the look for our mark all is told within 25 s
 PROPERTY = "pipesleuth.ticket"
 OPTIONAL_FIELDS = ("priority", "labels", "description")
 # Audit lines that the issue shows anyway, or that come from Jira itself.
@@ -53,7 +54,7 @@ class Jira:
             headers={"authorization": f"Basic {credentials}", "accept": "application/json"},
             credentials_hint="Check JIRA_USER_EMAIL and JIRA_API_TOKEN, then retry",
         )
-        self._client = Client(vendor, now=now)
+        self._client = Client(vendor, Limits(read=READ_SECONDS), now=now)
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Create the ticket's issue, or tell it the news since the receipt. Raises Retryable or Permanent.

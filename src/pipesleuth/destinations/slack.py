@@ -5,6 +5,7 @@ API: https://docs.slack.dev/reference/methods
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -43,6 +44,9 @@ class SlackSettings(BaseSettings):
     slack_bot_token: SecretStr | None = Field(None, description="Bot token of the app (xoxb-…), scope chat:write.")
     slack_alert_channel: str = Field("", description="Channel that hears of every ticket no route is for.")
     slack_api_url: str = Field("https://slack.com/api/", description="Address of Slack's Web API.")
+    slack_per_second: float = Field(
+        1, gt=0, le=1000, description="Messages a second that a channel takes; Slack allows about one."
+    )
     slack_routes: Path | None = Field(None, description="YAML file with channels by team, severity, priority, source.")
 
     @model_validator(mode="after")
@@ -78,12 +82,18 @@ class Slack:
         self._routes = settings.routes()
         self._default = settings.slack_alert_channel
         self._ids: dict[str, str] = {}
+        self._turns: dict[str, float] = {}
+        self.per_second = settings.slack_per_second
+
+    def way(self, fields: Mapping[str, str | None]) -> str:
+        """The channel that a ticket with these columns goes to: each has a pace of its own."""
+        return slack_routes.channel_for(fields, self._routes, self._default)
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Post the ticket's message, or edit it and note the news in its thread. Raises Retryable or Permanent."""
         if receipt is not None and receipt.key:
             return await self._brought_up_to_date(notice, receipt, in_doubt=in_doubt)
-        channel = slack_routes.channel_for(notice.fields, self._routes, self._default)
+        channel = self.way(notice.fields)
         unlooked = ""
         if in_doubt:
             try:
@@ -168,7 +178,7 @@ class Slack:
         digest = _told(notice)
         if digest == receipt.told_digest and not news:
             return receipt
-        more = dict(receipt.more)
+        more = {name: value for name, value in receipt.more.items() if name != "unlooked"}
         channel = more.get("channel", "")
         there: set[str] = set()
         if in_doubt and news:
@@ -181,7 +191,7 @@ class Slack:
             sent += _size(body)
         missing = [line for line in news if str(line.audit_id) not in there]
         sent += await self._note_all(missing, notice, receipt)
-        more["bytes"] = str(sent)
+        more |= {"bytes": str(sent), "notes": str(len(missing))}
         newest = max(_newest(notice), receipt.told_audit_id)
         return replace(receipt, told_digest=digest, told_audit_id=newest, more=more)
 
@@ -226,10 +236,21 @@ class Slack:
         return {text_at(note, "event_payload", "audit_id") for note in notes} - {""}, ""
 
     async def _write(self, method: str, body: Mapping[str, Any], channel: str, *, creates: bool = True) -> Any:
+        if method == "chat.postMessage":
+            await self._turn(str(body["channel"]))
         try:
             return await self._wire.write(method, body, creates=creates)
         except SlackRefusal as refusal:
             raise self._meaning(refusal, channel, creates=creates) from refusal
+
+    async def _turn(self, channel: str) -> None:
+        """Wait until the channel takes another message: roots and notes of all tickets share its pace."""
+        loop = asyncio.get_running_loop()
+        name = self._ids.get(channel, channel)
+        at_once = loop.time()
+        turn = max(self._turns.get(name, at_once), at_once)
+        self._turns[name] = turn + 1 / self.per_second
+        await asyncio.sleep(turn - at_once)
 
     def _meaning(self, refusal: SlackRefusal, channel: str, *, creates: bool) -> Retryable | Permanent:
         shown = channel if _CHANNEL_ID.match(channel) or channel.startswith("#") else f"#{channel}"

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, select, update
 
 from pipesleuth.db.tables import Hold, Todo
 from pipesleuth.model import timestamp
 
 SHORTEST_PAUSE = 5.0
 REASON = 500
-LONGEST_PAUSE = 15.0  # short: once a vendor is back, everything owed is told within 25 s
+LONGEST_PAUSE = 10.0  # short: once a vendor is back, everything owed is told within 25 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,11 @@ class Pause:
     until: str
     reason: str
     faults: int
+
+    def is_broken(self, now: datetime, breaker_faults: int) -> bool:
+        """Whether a single try goes ahead of the others: after many faults, or where few went on for long."""
+        lasting = self.faults > 1 and self.until <= timestamp(now - timedelta(seconds=LONGEST_PAUSE))
+        return self.faults >= breaker_faults or lasting
 
 
 def current(connection: Connection) -> Mapping[str, Pause]:
@@ -58,12 +63,15 @@ def closed(connection: Connection, kind: str, reason: str, now: datetime, *, bre
         connection.execute(insert(Hold).values(kind=kind, **values))
 
 
-def probing(connection: Connection, kind: str, now: datetime) -> bool:
+def probing(connection: Connection, kind: str, now: datetime, *, breaker_faults: int) -> bool:
     """Whether the one try after a pause is ours to make: no worker makes another until it has ended, or is lost."""
     taken = connection.execute(
         update(Hold)
         .where(Hold.kind == kind, Hold.until <= timestamp(now))
-        .values(until=timestamp(now + timedelta(seconds=LONGEST_PAUSE)))
+        .values(
+            until=timestamp(now + timedelta(seconds=LONGEST_PAUSE)),
+            faults=case((Hold.faults < breaker_faults, breaker_faults), else_=Hold.faults),
+        )
     )
     return taken.rowcount == 1
 

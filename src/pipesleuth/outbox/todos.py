@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from pipesleuth.db.tables import Todo
 from pipesleuth.model import Receipt, timestamp
@@ -26,8 +27,9 @@ LONGEST_ERROR = 1000
 class Claim:
     """A to-do that is ours until `leased_until`.
 
-    `in_doubt` says that an earlier try may have created something without our knowing. `wanted_version` is what
-    was wanted when it was claimed; what the ticket is by now, the handler reads itself.
+    `in_doubt` says that an earlier try, which ended at `doubt_since`, may have created something without our
+    knowing. `wanted_version` is what was wanted when it was claimed; what the ticket is by now, the handler reads
+    itself. `way` is the one of several ways to the destination that it goes, where each has its own pace.
     """
 
     ticket_id: str
@@ -37,6 +39,8 @@ class Claim:
     attempts: int
     in_doubt: bool
     receipt: Receipt | None
+    doubt_since: str | None = None
+    way: str = ""
 
 
 def row(ticket_id: str, kind: str, rank: int, created: datetime, due: datetime, *, wanted: int = 1) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def rerank(connection: Connection, ticket_id: str, rank: int) -> None:
     connection.execute(update(Todo).where(Todo.ticket_id == ticket_id).values(rank=rank))
 
 
-def claim(
+def claim(  # noqa: PLR0913  # each is one word of the rule by which to-dos are shared out
     connection: Connection,
     kind: str,
     most: int,
@@ -99,16 +103,21 @@ def claim(
     creates: bool,
     visible_seconds: float,
     early: bool = False,
+    only: Mapping[str, str] | None = None,
 ) -> list[Claim]:
     """Take up to `most` due to-dos of a kind, the most urgent first, the oldest first among those.
 
     Where the work `creates` something outside (an issue, a message, a note in its thread), the to-do is in doubt
     from here on, durably, until it settles or is cleanly refused; one that was in doubt already is left alone until
     `visible_seconds` have passed, because vendors' searches lag. `early` takes also what backs off after a fault:
-    where a whole destination was down, its to-dos' own pauses say nothing.
+    where a whole destination was down, its to-dos' own pauses say nothing. `only` names the tickets that may be
+    taken, each with its way.
     """
     at, token = timestamp(now), str(uuid.uuid4())
-    found = connection.execute(_due(kind, most, now, visible_seconds, early=early)).mappings().all()
+    due = _due(kind, most, now, visible_seconds, early=early)
+    if only is not None:
+        due = due.where(Todo.ticket_id.in_(list(only)))
+    found = connection.execute(due).mappings().all()
     if not found:
         return []
     values: dict[str, Any] = {
@@ -133,6 +142,8 @@ def claim(
             one["attempts"] + 1,
             bool(one["in_doubt"]),
             read_receipt(one["receipt"]),
+            one["doubt_since"],
+            (only or {}).get(one["ticket_id"], ""),
         )
         for one in taken
     ]
@@ -143,12 +154,26 @@ def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: fl
     return connection.execute(_due_rows(kind, now, visible_seconds, early=early).limit(1)).first() is not None
 
 
+def due_tickets(
+    connection: Connection, kind: str, now: datetime, visible_seconds: float, *, fresh: bool, most: int
+) -> list[str]:
+    """The tickets of what is due, the most urgent first: either those nobody told of yet (`fresh`) or the others."""
+    told = Todo.receipt.is_(None) if fresh else Todo.receipt.is_not(None)
+    due = _due_rows(kind, now, visible_seconds, early=False).where(told).order_by(*_urgency(early=False))
+    return [row.ticket_id for row in connection.execute(due.limit(most))]
+
+
+def _urgency(*, early: bool) -> Sequence[InstrumentedAttribute[Any]]:
+    """Priority, then age; for a probe first what failed least, so that one hopeless to-do never stands for all."""
+    return (Todo.attempts, Todo.rank, Todo.created_at) if early else (Todo.rank, Todo.created_at)
+
+
 def _due(
     kind: str, most: int, now: datetime, visible_seconds: float, *, early: bool
-) -> Select[str, int, int, bool, str | None]:
+) -> Select[str, int, int, bool, str | None, str | None]:
     return (
         _due_rows(kind, now, visible_seconds, early=early)
-        .order_by(Todo.rank, Todo.created_at)
+        .order_by(*_urgency(early=early))
         .limit(most)
         .with_for_update(skip_locked=True)
         .with_hint(Todo, "WITH (UPDLOCK, READPAST, ROWLOCK)", "mssql")
@@ -157,10 +182,12 @@ def _due(
 
 def _due_rows(
     kind: str, now: datetime, visible_seconds: float, *, early: bool
-) -> Select[str, int, int, bool, str | None]:
+) -> Select[str, int, int, bool, str | None, str | None]:
     at = timestamp(now)
     visible = timestamp(now - timedelta(seconds=visible_seconds))
-    return select(Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt).where(
+    return select(
+        Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt, Todo.doubt_since
+    ).where(
         Todo.kind == kind,
         Todo.wanted_version > Todo.done_version,
         Todo.stopped_at.is_(None),
@@ -171,12 +198,18 @@ def _due_rows(
 
 
 def renew(connection: Connection, claims: Sequence[Claim], now: datetime, lease_seconds: float) -> None:
-    """Hold these to-dos for another lease, where they are still ours."""
+    """Hold these to-dos for another lease, where they are still ours.
+
+    What they may leave behind cannot be seen before now: should this process end, others wait from here.
+    """
     if claims:
         connection.execute(
             update(Todo)
             .where(Todo.ticket_id == bindparam("one"), Todo.kind == bindparam("what"), Todo.claim == bindparam("mine"))
-            .values(leased_until=timestamp(now + timedelta(seconds=lease_seconds))),
+            .values(
+                leased_until=timestamp(now + timedelta(seconds=lease_seconds)),
+                doubt_since=case((Todo.in_doubt.is_(True), timestamp(now)), else_=Todo.doubt_since),
+            ),
             [{"one": c.ticket_id, "what": c.kind, "mine": c.token} for c in claims],
         )
 
@@ -211,9 +244,12 @@ def settle(connection: Connection, claimed: Claim, read_version: int, receipt: R
     return False
 
 
-def postpone(connection: Connection, claimed: Claim, until: datetime, reason: str, *, in_doubt: bool) -> None:
+def postpone(
+    connection: Connection, claimed: Claim, until: datetime, reason: str, now: datetime, *, in_doubt: bool
+) -> None:
     """Give it back to be tried again; a clean refusal clears the doubt of this try, not of an earlier one."""
-    doubt = in_doubt or claimed.in_doubt
+    # A call that was cut may have worked until its very end; an earlier doubt is as old as it was.
+    since = timestamp(now) if in_doubt else claimed.doubt_since if claimed.in_doubt else None
     connection.execute(
         update(Todo)
         .where(Todo.ticket_id == claimed.ticket_id, Todo.kind == claimed.kind, Todo.claim == claimed.token)
@@ -222,8 +258,8 @@ def postpone(connection: Connection, claimed: Claim, until: datetime, reason: st
             leased_until=FREE,
             next_try_at=timestamp(until),
             last_error=reason[:LONGEST_ERROR],
-            in_doubt=doubt,
-            doubt_since=Todo.doubt_since if doubt else None,
+            in_doubt=in_doubt or claimed.in_doubt,
+            doubt_since=since,
         )
     )
 
@@ -239,6 +275,7 @@ def stop(connection: Connection, claimed: Claim, reason: str, now: datetime) -> 
             stopped_at=timestamp(now),
             last_error=reason[:LONGEST_ERROR],
             in_doubt=claimed.in_doubt,
+            doubt_since=claimed.doubt_since,
         )
     )
     return stopped.rowcount == 1
@@ -269,7 +306,8 @@ def exists(connection: Connection, ticket_id: str, kind: str) -> bool:
 
 def write_receipt(receipt: Receipt) -> str:
     """A receipt as the JSON that is stored."""
-    return json.dumps({**asdict(receipt, dict_factory=dict), "more": dict(receipt.more)}, ensure_ascii=False)
+    values = {name: getattr(receipt, name) for name in Receipt.__dataclass_fields__}
+    return json.dumps(values | {"more": dict(receipt.more)}, ensure_ascii=False)
 
 
 def read_receipt(text: str | None) -> Receipt | None:

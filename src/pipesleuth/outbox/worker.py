@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from pipesleuth.db.database import Database
 from pipesleuth.live import Bell, heard
-from pipesleuth.model import Permanent, PipesleuthError, Receipt, Retryable, StoreUnavailable
-from pipesleuth.outbox import holds, todos
+from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Receipt, Retryable, StoreUnavailable
+from pipesleuth.outbox import holds, pace, todos
 from pipesleuth.outbox.backoff import pause
 from pipesleuth.outbox.todos import Claim
 
@@ -25,6 +25,9 @@ BREATH_SECONDS = 0.02
 YIELDING_SECONDS = 0.1
 YIELDING_BATCH = 2
 STOP_SECONDS = 5.0
+PACED_LOOK = timedelta(seconds=0.2)  # how long a kind sleeps at most while one of its ways is not free
+PACED_ROWS = 2000
+EDITS = " edits"
 PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
 log = structlog.get_logger(__name__)
@@ -34,12 +37,16 @@ log = structlog.get_logger(__name__)
 class Done:
     """What a handler has done: up to which version, and what to write with the settling.
 
-    `effects` is called in the transaction that settles, only if the claim was still ours.
+    `effects` is called in the transaction that settles, only if the claim was still ours. `called` says whether the
+    other side was asked at all: what was done without it does not show that it works. `messages` is how many went
+    out besides the one that the pace counts.
     """
 
     version: int
     receipt: Receipt | None = None
     effects: Callable[[Connection], None] | None = None
+    called: bool = True
+    messages: int = 0
 
 
 class Handler(Protocol):
@@ -50,11 +57,20 @@ class Handler(Protocol):
         ...
 
 
+class Ways(Protocol):
+    """Tells which way each ticket goes to a destination that has several."""
+
+    def __call__(self, connection: Connection, ticket_ids: Sequence[str], /) -> Mapping[str, str]:
+        """The way of each ticket."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of to-do: who does it, how many at once, and whether it creates something outside.
 
-    `per_second` is the rate the other side allows. `stopped` is called in the transaction that gives up. `holds`
+    `per_second` is the rate the other side allows on each of the `ways` that tickets go to it (one, where it has no
+    ways), for all workers together. `stopped` is called in the transaction that gives up. `holds`
     says whether its faults make the whole kind wait: not where others of its kind can be done all the same.
     """
 
@@ -63,6 +79,7 @@ class Kind:
     creates: bool
     calls: int
     per_second: float | None = None
+    ways: Ways | None = None
     stopped: Callable[[Connection, Claim, str], None] | None = None
     holds: bool = True
 
@@ -81,23 +98,18 @@ class Tempo:
 
 @dataclass(slots=True)
 class _Lane:
-    """One kind's running calls, and the moment from which its rate allows the next."""
+    """One kind's running calls, and the moment before which its pace allows none."""
 
     kind: Kind
     running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
-    allowance: float = 1.0
-    refilled: float = 0.0
+    resume: datetime | None = None
     faulty: bool = False
 
-    def room(self, now: float) -> int:
+    def room(self, now: datetime) -> int:
         """How many more calls may start now."""
-        free = self.kind.calls - len(self.running)
-        if self.kind.per_second is None:
-            return free
-        burst = max(1.0, self.kind.per_second)
-        self.allowance = min(burst, self.allowance + (now - self.refilled) * self.kind.per_second)
-        self.refilled = now
-        return min(free, int(self.allowance))
+        if self.resume is not None and self.resume > now:
+            return 0
+        return self.kind.calls - len(self.running)
 
 
 class Worker:
@@ -130,7 +142,7 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 if not await self._round():
-                    await heard(ear, IDLE_SECONDS)
+                    await heard(ear, self._rest())
                 await asyncio.sleep(YIELDING_SECONDS if self._flooded() else BREATH_SECONDS)
             await self._finish()
         finally:
@@ -144,6 +156,12 @@ class Worker:
         """Claim no more; `run` returns once the running calls have ended."""
         self._stopping.set()
 
+    def _rest(self) -> float:
+        """How long to wait for the bell: not beyond the moment at which a way is free again."""
+        now = self._now()
+        paced = [(lane.resume - now).total_seconds() for lane in self._lanes.values() if lane.resume is not None]
+        return min([IDLE_SECONDS, *(seconds for seconds in paced if seconds > 0)])
+
     async def _finish(self) -> None:
         running = [task for lane in self._lanes.values() for task in lane.running]
         if running:
@@ -153,7 +171,7 @@ class Worker:
         """Claim and start what is due; how many. The edge: nothing that goes wrong here ends the loop."""
         try:
             self.beat = self._now()
-            rooms = {name: room for name, lane in self._lanes.items() if (room := lane.room(self._clock())) > 0}
+            rooms = {name: room for name, lane in self._lanes.items() if (room := lane.room(self.beat)) > 0}
             owed = await self._database.read(lambda c: self._owed(c, rooms)) if rooms else {}
             if not owed:
                 return 0
@@ -166,14 +184,10 @@ class Worker:
             return 0
         for claim in claims:
             lane = self._lanes[claim.kind]
-            lane.allowance -= 1
             task = asyncio.create_task(self._work(lane, claim), name=f"todo.{claim.kind}")
             lane.running[task] = claim
             task.add_done_callback(lane.running.pop)
         return len(claims)
-
-    def _clock(self) -> float:
-        return asyncio.get_running_loop().time()
 
     def _owed(self, connection: Connection, rooms: Mapping[str, int]) -> dict[str, int]:
         """How many of which kind to claim now: what has room, is not held and has something due."""
@@ -186,7 +200,7 @@ class Worker:
             if hold is not None and hold.until > todos.timestamp(now):
                 continue
             # After a pause a single try goes ahead; the rest follows when it went well.
-            broken = hold is not None and hold.faults >= self._tempo.breaker_faults
+            broken = hold is not None and hold.is_broken(now, self._tempo.breaker_faults)
             if todos.is_due(connection, name, now, self._tempo.mark_visible, early=broken):
                 owed[name] = PROBE if broken else min(room, YIELDING_BATCH if self._flooded() else BATCH)
         return owed
@@ -196,18 +210,43 @@ class Worker:
         return [
             claim
             for name, most in owed.items()
-            if most != PROBE or holds.probing(connection, name, now)
-            for claim in todos.claim(
-                connection,
-                name,
-                most or 1,
-                now,
-                lease_seconds=self._tempo.lease,
-                creates=self._lanes[name].kind.creates,
-                visible_seconds=self._tempo.mark_visible,
-                early=most == PROBE,
-            )
+            if most != PROBE or holds.probing(connection, name, now, breaker_faults=self._tempo.breaker_faults)
+            for claim in self._claim_kind(connection, self._lanes[name], most or 1, now, early=most == PROBE)
         ]
+
+    def _claim_kind(self, connection: Connection, lane: _Lane, most: int, now: datetime, *, early: bool) -> list[Claim]:
+        only = None
+        if lane.kind.per_second is not None and not early:  # a probe is alone on its way
+            only, free = self._in_turn(connection, lane.kind, lane.kind.per_second, most, now)
+            lane.resume = min(free, now + PACED_LOOK) if free is not None else None
+        return todos.claim(
+            connection,
+            lane.kind.name,
+            most,
+            now,
+            lease_seconds=self._tempo.lease,
+            creates=lane.kind.creates,
+            visible_seconds=self._tempo.mark_visible,
+            early=early,
+            only=only,
+        )
+
+    def _in_turn(
+        self, connection: Connection, kind: Kind, per_second: float, most: int, now: datetime
+    ) -> tuple[dict[str, str], datetime | None]:
+        """The tickets whose turn it is, each with its way; new messages and edits of old ones have a pace each."""
+        chosen: dict[str, str] = {}
+        frees: list[datetime] = []
+        looked = PACED_ROWS if kind.ways is not None else 1
+        for fresh in (True, False):
+            due = todos.due_tickets(connection, kind.name, now, self._tempo.mark_visible, fresh=fresh, most=looked)
+            ways = kind.ways(connection, due) if kind.ways is not None and due else NOTHING
+            wanted = [(one, ways.get(one, "") + ("" if fresh else EDITS)) for one in due]
+            left = most - len(chosen)
+            taken, free = pace.take(connection, kind.name, wanted, now, per_second=per_second, most=left)
+            chosen |= {one: ways.get(one, "") for one in taken}
+            frees += [free] if free is not None else []
+        return chosen, min(frees, default=None)
 
     async def _work(self, lane: _Lane, claim: Claim) -> None:
         """Do one to-do and write its end. The edge: a handler's own mistake is logged and tried again later."""
@@ -251,13 +290,16 @@ class Worker:
         now = self._now()
         if todos.settle(connection, claim, done.version, done.receipt, now) and done.effects is not None:
             done.effects(connection)
-        if lane.faulty:
+        if done.messages and lane.kind.per_second is not None:
+            per_second = lane.kind.per_second
+            pace.charge(connection, claim.kind, claim.way, done.messages, now, per_second=per_second)
+        if lane.faulty and done.called:
             holds.well(connection, claim.kind, now, breaker_faults=self._tempo.breaker_faults)
 
     def _postpone(self, connection: Connection, lane: _Lane, claim: Claim, error: Retryable) -> None:
         now, tempo = self._now(), self._tempo
         seconds = pause(claim.attempts, first=tempo.backoff_first, most=tempo.backoff_most, asked=error.after)
-        todos.postpone(connection, claim, now + timedelta(seconds=seconds), error.reason, in_doubt=error.in_doubt)
+        todos.postpone(connection, claim, now + timedelta(seconds=seconds), error.reason, now, in_doubt=error.in_doubt)
         if not lane.kind.holds:
             return
         asked = error.after if error.everyone else None

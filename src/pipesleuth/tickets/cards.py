@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from pipesleuth.db.tables import AuditLine, Payload, Ticket, Todo
 from pipesleuth.model import Status
 from pipesleuth.outbox.todos import read_receipt
-from pipesleuth.tickets import lifecycle
+from pipesleuth.tickets import lifecycle, lineage
 from pipesleuth.tickets.links import Links
 
 CARD_CAUSE = 300
@@ -45,6 +45,7 @@ _CARD = (
     Ticket.version,
     Ticket.run_url,
     Ticket.processing_mode,
+    Ticket.caused_by,
 )
 CARD_COLUMNS = _CARD
 _UNCUT = frozenset({"id"})
@@ -52,13 +53,16 @@ _LEFT_OUT = frozenset({"run_url"})
 _INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status_by", "told_at", "sla_warned_at")
 
 
-def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """One row of CARD_COLUMNS as lists show it."""
+def card(
+    row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None, folded: int = 0
+) -> dict[str, Any]:
+    """One row of CARD_COLUMNS as lists show it; `folded` is how many tickets only repeat its failure."""
     values: dict[str, Any] = {column.key: row[column.key] for column in _CARD}
     values["rca_result"] = (values["rca_result"] or "")[:CARD_CAUSE]
     values["affected_entity"] = values["affected_entity"] and values["affected_entity"][:CARD_ENTITY]
     values["jira_url"] = links.issue(row["itsm_ticket_id"])
     values["deliveries"] = dict(deliveries or {})
+    values["folded"] = folded
     return values
 
 
@@ -101,16 +105,24 @@ def whole(connection: Connection, row: RowMapping, links: Links) -> dict[str, An
     origin = json.loads(row["failure"])
     ticket["tags"], ticket["facts"] = origin.get("tags", {}), origin.get("facts", {})
     ticket["has_payload"] = bool(row["blob_log_url"]) or _payload_waits(connection, row["id"])
-    owned = lifecycle.owned_by_jira(connection, row)
-    ticket["actions"] = [] if owned else _actions(row["status"])
-    ticket["read_only_reason"] = (
-        f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here." if owned else None
-    )
+    ticket["lineage"] = lineage.shown(connection, row)
+    reason = _read_only(connection, row)
+    ticket["actions"] = [] if reason else _actions(row["status"])
+    ticket["read_only_reason"] = reason
     return {
         "ticket": ticket,
         "timeline": timeline(connection, row["id"]),
         "deliveries": deliveries(connection, row["id"]),
     }
+
+
+def _read_only(connection: Connection, row: RowMapping) -> str | None:
+    """Why its status is not changed here, where it is not."""
+    if row["caused_by"] is not None:
+        return f"It only repeats the failure of {row['caused_by']}, and follows that ticket's status."
+    if lifecycle.owned_by_jira(connection, row):
+        return f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here."
+    return None
 
 
 def only_looked_at(found: dict[str, Any]) -> dict[str, Any]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from pipesleuth.db.database import Database
 from pipesleuth.db.tables import AuditLine, Payload, Ticket
 from pipesleuth.destinations.contract import Destination
-from pipesleuth.model import News, Notice, Receipt, Status, moment, timestamp
+from pipesleuth.model import NOTHING, News, Notice, Receipt, Status, moment, timestamp
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.outbox.worker import Done
 from pipesleuth.tickets import identity, lifecycle, payloads, trail
 from pipesleuth.tickets.links import Links
 from pipesleuth.triage.redact import Masked
 
-NEWS_LINES = 50
+NEWS_LINES = 15  # told one a second, so that a call ends before it is cut; what is left follows at once
 EVIDENCE = 2000
 
 # What people are told step by step, in a thread or as comments; each destination leaves out its own doings.
@@ -70,6 +69,9 @@ _SHOWN = (
 )
 
 
+# What a route may go by.
+_ROUTED = (Ticket.finops_team, Ticket.severity, Ticket.priority, Ticket.source, Ticket.pipeline)
+
 Mask = Callable[[str], Masked]
 
 
@@ -105,16 +107,30 @@ class Delivery:
         """Create or bring up to date what stands for the ticket there."""
         reading = await self._database.read(lambda c: self._read(c, claim))
         row = reading.row
-        version = int(row["version"])
+        # While there is more to tell than fits into one call, the to-do stays due.
+        version = int(row["version"]) - (len(reading.news) == NEWS_LINES)
         never_told = claim.receipt is None and not claim.in_doubt
-        if self.kind in lifecycle.CHANNELS and row["status"] == Status.ACKNOWLEDGED and never_told:
-            return Done(version)
+        nothing_owed = row["status"] == Status.ACKNOWLEDGED or row["caused_by"] is not None
+        if self.kind in lifecycle.CHANNELS and nothing_owed and never_told:
+            return Done(version, called=False)
         notice, masked = self._notice(reading)
         receipt = await self._destination.deliver(notice, claim.receipt, in_doubt=claim.in_doubt)
         if not receipt.key:
             return Done(version)  # nothing was created there, and nothing has to be
-        left = self._left_the_house(receipt, notice, masked)
-        return Done(version, receipt, effects=lambda c: self._record(c, claim, receipt, left))
+        if receipt is claim.receipt:
+            return Done(version, receipt, called=False)
+        sent = self._sent(receipt, claim, notice, masked)
+        left = self._left_the_house(sent)
+        notes = int(sent.more.get("notes", 0)) if claim.receipt is not None else 0
+        return Done(version, sent, effects=lambda c: self._record(c, claim, sent, left), messages=notes)
+
+    def ways(self, connection: Connection, ticket_ids: Sequence[str]) -> Mapping[str, str]:
+        """Which way each ticket goes, where the destination has several (Slack's channels)."""
+        way = getattr(self._destination, "way", None)
+        if way is None:
+            return {}
+        found = connection.execute(select(Ticket.id, *_ROUTED).where(Ticket.id.in_(list(ticket_ids)))).mappings()
+        return {row["id"]: way(row) for row in found}
 
     def stopped(self, connection: Connection, claim: Claim, reason: str) -> None:
         """Say on the ticket why this destination is tried no more."""
@@ -181,13 +197,24 @@ class Delivery:
         )
         return notice, count
 
-    def _left_the_house(self, receipt: Receipt, notice: Notice, masked: int) -> str:
+    def _sent(self, receipt: Receipt, claim: Claim, notice: Notice, masked: int) -> Receipt:
+        """The receipt with what left the house: now, and in all that was sent for this ticket."""
+        bytes_now = _number(receipt.more, "bytes") or len(notice.payload or b"")
+        before = claim.receipt.more if claim.receipt is not None else NOTHING
+        totals = {
+            "bytes": str(bytes_now),
+            "masked": str(masked),
+            "all_bytes": str(_number(before, "all_bytes") + bytes_now),
+            "sent_at": timestamp(self._now()),
+        }
+        return replace(receipt, more={**receipt.more, **totals})
+
+    def _left_the_house(self, receipt: Receipt) -> str:
         """What went out, in one sentence for the audit trail."""
-        sent = int(receipt.more.get("bytes") or 0) or len(notice.payload or b"") or _size(notice)
         notes = [receipt.more[name] for name in ("unlooked",) if receipt.more.get(name)]
         if receipt.more.get("left_out"):
             notes.append(f"left out, as the project refuses it: {receipt.more['left_out']}")
-        said = f"{sent} bytes to {self.kind}, {masked} secrets masked"
+        said = f"{receipt.more['bytes']} bytes to {self.kind}, {receipt.more['masked']} secrets masked"
         return "; ".join([said, *notes]) + "."
 
     def _record(self, connection: Connection, claim: Claim, receipt: Receipt, left: str) -> None:
@@ -206,6 +233,6 @@ def _sentence(line: RowMapping) -> str:
     return line["details"] or f"{line['action']} by {line['user_name']} at {timestamp(moment(line['timestamp']))}"
 
 
-def _size(notice: Notice) -> int:
-    texts: list[Any] = [*notice.fields.values(), *notice.recommendations, *(news.text for news in notice.news)]
-    return sum(len(text.encode("utf-8", "replace")) for text in texts if text)
+def _number(more: Mapping[str, str], name: str) -> int:
+    text = str(more.get(name) or "")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,81 @@
+"""The pace that the other side allows on each way to it (a Slack channel), shared by all workers through the database.
+
+A slot is a row of `marks` that says when the next message may go this way. It is taken in the transaction that
+claims, so that two workers never send at once what one of them may send a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.tables import Mark
+from pipesleuth.model import moment, timestamp
+
+LONGEST_DEBT = timedelta(seconds=60)
+LONGEST_NAME = 200
+
+
+def take(
+    connection: Connection, kind: str, wanted: Sequence[tuple[str, str]], now: datetime, *, per_second: float, most: int
+) -> tuple[list[str], datetime | None]:
+    """The tickets of `wanted` (ticket and way, the most urgent first) whose turn it is, one for each way.
+
+    Also the moment at which the next way is free, where some must wait.
+    """
+    first: dict[str, str] = {}
+    for ticket_id, way in wanted:
+        first.setdefault(way, ticket_id)
+    names = {way: _name(kind, way) for way in first}
+    slots = {
+        row.name: row.value
+        for row in connection.execute(
+            select(Mark.name, Mark.value).where(Mark.name.in_(list(names.values()))).with_for_update()
+        )
+    }
+    taken: list[str] = []
+    waits: list[datetime] = []
+    for way, ticket_id in first.items():
+        name = names[way]
+        free = moment(slots[name]) if name in slots else now
+        if free > now or len(taken) >= most:
+            waits.append(max(free, now))
+        elif _set(connection, name, now + timedelta(seconds=1 / per_second), known=name in slots):
+            taken.append(ticket_id)
+    return taken, min(waits, default=None)
+
+
+def charge(connection: Connection, kind: str, way: str, messages: int, now: datetime, *, per_second: float) -> None:
+    """So many messages went this way besides: the next one waits for them, a minute at most."""
+    name = _name(kind, way)
+    known = connection.execute(select(Mark.value).where(Mark.name == name).with_for_update()).scalar_one_or_none()
+    from_then = max(moment(known), now) if known is not None else now
+    _set(
+        connection,
+        name,
+        min(from_then + timedelta(seconds=messages / per_second), now + LONGEST_DEBT),
+        known=known is not None,
+    )
+
+
+def _name(kind: str, way: str) -> str:
+    return f"pace:{kind}:{way}"[:LONGEST_NAME]
+
+
+def _set(connection: Connection, name: str, free: datetime, *, known: bool) -> bool:
+    """Write when the way is free; False where another worker was the first to go there at all."""
+    values = {"value": timestamp(free), "until": timestamp(free)}
+    if known:
+        connection.execute(update(Mark).where(Mark.name == name).values(**values))
+        return True
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(Mark).values(name=name, **values))
+    except Exception as error:
+        if is_unique_violation(error):
+            return False
+        raise
+    return True
