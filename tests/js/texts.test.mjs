@@ -40,7 +40,7 @@ test("evidence is marked where it stands; the text stays complete", () => {
   const text = "Operation failed: (404) Not Found at blob.";
   const found = pieces(text, ["(404) Not Found", "404", "Found at", "", null, 7, "nowhere"]);
   assert.equal(found.map((one) => one.text).join(""), text);
-  assert.deepEqual(found.filter((one) => one.marked).map((one) => one.text), ["(404) Not Found at"]);
+  assert.deepEqual(found.filter((one) => one.marked).map((one) => one.text).join(""), "(404) Not Found at");
   assert.deepEqual(pieces(null, ["x"]), []);
   assert.deepEqual(pieces("plain", undefined), [{ text: "plain", marked: false }]);
 });

@@ -6,7 +6,7 @@ import { choices, matches, narrowed } from "../../src/pipesleuth/web/static/js/m
 import { comparison, grouped, usualOrder } from "../../src/pipesleuth/web/static/js/order.js";
 
 test("a view survives the way through the address bar", () => {
-  const said = "/dashboard?tab=closed&q=a+%26+b&from=2026-01-01T00%3A00%3A00.000Z&sort=oldest&group=team&severity=High&severity=Low&team=R%26D#/tickets/ADF-1%2F%23";
+  const said = "/dashboard?tab=closed&q=a+%26+b&from=2026-01-01T00%3A00%3A00.000Z&sort=oldest&group=finops_team&severity=High&severity=Low&team=R%26D#/tickets/ADF-1%2F%23";
   const url = new URL(said, "http://x");
   const view = readView(url.search, url.hash);
   assert.deepEqual([view.tab, view.q, view.severity, view.team, view.ticket], ["closed", "a & b", ["High", "Low"], ["R&D"], "ADF-1/#"]);
@@ -46,7 +46,7 @@ test("choices are what is there and what was chosen", () => {
 
 test("groups keep the order of their cards and name what has none", () => {
   const cards = [{ id: 1, finops_team: "B" }, { id: 2, finops_team: null }, { id: 3, finops_team: "B" }];
-  assert.deepEqual(grouped(cards, "team").map(({ name, cards: some }) => [name, some.length]), [["B", 2], ["None", 1]]);
+  assert.deepEqual(grouped(cards, "finops_team").map(({ name, cards: some }) => [name, some.length]), [["B", 2], ["None", 1]]);
   assert.equal(grouped(cards, "")[0].cards, cards);
 });
 

@@ -38,7 +38,7 @@ export class Api {
 	}
 
 	async #send(path, options) {
-		const headers = { Accept: "application/json", ...options.headers };
+		const headers = { ...options.headers };
 		const token = this.token();
 		if (token) headers.Authorization = `Bearer ${token}`;
 		let answer;

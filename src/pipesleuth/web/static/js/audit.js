@@ -60,7 +60,6 @@ function cards(summary) {
 	if (!summary) return null;
 	const numbers = [
 		["Open", count(summary.open_tickets)],
-		["In Progress", count(summary.in_progress_tickets)],
 		["Closed", count(summary.acknowledged_tickets)],
 		["MTTR", duration(summary.mttr_min * 60)],
 		["SLA Breached", count(summary.sla_breached), summary.sla_breached > 0 ? "bad" : ""],

@@ -4,7 +4,7 @@ import { away, badge, button } from "./furniture.js";
 import { slaOf, slaText } from "./sla.js";
 import { element, fill, html } from "./template.js";
 import { cut, duration, moment } from "./times.js";
-import { KINDS, plain, sourceName, STATES } from "./words.js";
+import { kindName, plain, sourceName, stateName, times } from "./words.js";
 
 export function timer(card, now, warn) {
 	const sla = slaOf(card, now, warn);
@@ -21,7 +21,7 @@ function deliveryDots(deliveries) {
 	if (!found.length) return null;
 	return html`<ul class="dots" aria-label="Deliveries">${found.map(
 		([kind, state]) =>
-			html`<li data-state="${state}">${KINDS[kind] ?? plain(kind)}<span class="hush"> ${STATES[state] ?? state}</span></li>`,
+			html`<li data-state="${state}">${kindName(kind)}<span class="hush"> ${stateName(state)}</span></li>`,
 	)}</ul>`;
 }
 
@@ -40,7 +40,7 @@ function body(card, now, warn) {
 			${card.category && html`<span class="fact">${plain(card.category)}</span>`}</p>
 		<p class="cause" dir="auto">${cut(card.rca_result || "The cause is still being looked for.", 300)}</p>
 		<p class="facts">${moment(card.timestamp)}${fact("Team", card.finops_team)}${fact("Owner", card.finops_owner)}
-			${fact("Occurrences", seen)}
+			${fact("Occurrences", seen)}${fact("Folded", card.folded > 0 && `+ ${times(card.folded, "repeat")}`)}
 			${card.run_id && html`<span class="run" title="${cut(card.run_id, 300)}">Run <bdi>${cut(card.run_id, 80)}</bdi></span>`}</p>
 		<footer>
 			${timer(card, now, warn)}${jiraLink(card)}

@@ -1,7 +1,7 @@
 // What a person can do to a ticket: take, resolve, reopen, judge the diagnosis, send a delivery again.
 
 import { html } from "./template.js";
-import { CATEGORIES, KINDS, plain } from "./words.js";
+import { CATEGORIES, kindName, plain } from "./words.js";
 
 export const ticketPath = (id) => `/api/tickets/${encodeURIComponent(id)}`;
 
@@ -30,7 +30,7 @@ export async function act(app, id, deed, value, said = {}) {
 	try {
 		if (deed === "retry") {
 			await app.api.post(`${path}/deliveries/${encodeURIComponent(value)}/retry`);
-			app.say(`${KINDS[value] ?? plain(value)} is tried again`);
+			app.say(`${kindName(value)} is tried again`);
 		} else if (deed === "right" || deed === "wrong") {
 			const wrong = deed === "wrong" ? { category: said.category || null, note: said.why || null } : {};
 			await app.api.post(`${path}/feedback`, { right: deed === "right", ...wrong });

@@ -70,7 +70,6 @@ export function Detail(app, dialog) {
 		const { do: deed, value } = button.dataset;
 		if (deed === "close-dialog") dialog.close();
 		else if (deed === "again") load();
-		else if (deed === "related") app.open(value);
 		else if (deed === "payload") app.saveFile(`${ticketPath(shown)}/payload`, null, `${shown}-payload.json`);
 		else if (deed === "wrong") dialog.querySelector("[data-wrong]").hidden = false;
 		else if (await act(app, shown, deed, value)) await load();

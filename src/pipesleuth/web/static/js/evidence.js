@@ -16,9 +16,7 @@ export function pieces(text, spans) {
 		if (end <= at) continue;
 		const from = Math.max(start, at);
 		if (from > at) found.push({ text: whole.slice(at, from), marked: false });
-		const last = found.at(-1);
-		if (last?.marked) last.text += whole.slice(from, end);
-		else found.push({ text: whole.slice(from, end), marked: true });
+		found.push({ text: whole.slice(from, end), marked: true });
 		at = end;
 	}
 	if (at < whole.length) found.push({ text: whole.slice(at), marked: false });

@@ -8,7 +8,7 @@ const REASONS = {
 	expired: "Your session has ended. Log in again and you are back where you were.",
 	out: "You are logged out.",
 };
-const INVITED = "New accounts are by invitation. Ask an administrator.";
+const INVITED = "New accounts are made by an administrator.";
 const WORDS = {
 	login: { title: "Log in", deed: "Log in", other: "Create an account" },
 	register: { title: "Create an account", deed: "Create account", other: "I have an account" },

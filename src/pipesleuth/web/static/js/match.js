@@ -17,6 +17,8 @@ function haystack(card) {
 export const narrowed = (view) => Boolean(view.q || view.from || view.to || FILTER_NAMES.some((name) => view[name].length));
 
 export function passes(card, view) {
+	// What only repeats another's failure stands folded under it; a search finds it all the same.
+	if (card.caused_by && !view.q.trim()) return false;
 	for (const [name, field] of Object.entries(FILTERS))
 		if (view[name].length && !view[name].includes(card[field] ?? "")) return false;
 	return !(view.from && card.timestamp < view.from) && !(view.to && card.timestamp > view.to);

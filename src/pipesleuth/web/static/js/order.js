@@ -10,8 +10,8 @@ export const ORDERS = {
 	pipeline: "By pipeline",
 	severity: "By severity",
 };
-export const GROUPS = { pipeline: "Pipeline", team: "Team", category: "Category", cause: "Cause" };
-const GROUP_FIELD = { pipeline: "pipeline", team: "finops_team", category: "category", cause: "error_type" };
+// Fields of a card by which tickets can be grouped.
+export const GROUPS = { pipeline: "Pipeline", finops_team: "Team", category: "Category", error_type: "Cause" };
 
 // Times are UTC text of fixed width, so comparing the text compares the times.
 const text = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
@@ -39,11 +39,10 @@ export function comparison(order, now) {
 }
 
 export function grouped(cards, by) {
-	const field = GROUP_FIELD[by];
-	if (!field) return [{ name: null, cards }];
+	if (!Object.hasOwn(GROUPS, by)) return [{ name: null, cards }];
 	const groups = new Map();
 	for (const card of cards) {
-		const name = card[field] || "None";
+		const name = card[by] || "None";
 		if (!groups.has(name)) groups.set(name, { name, cards: [] });
 		groups.get(name).cards.push(card);
 	}

@@ -5,12 +5,14 @@ import { pieces } from "./evidence.js";
 import { away, badge, button, facts, toTicket } from "./furniture.js";
 import { html } from "./template.js";
 import { cut, duration, moment, size } from "./times.js";
-import { actionTone, KINDS, plain, sourceName, STATES, STATUSES, times } from "./words.js";
+import { actionTone, kindName, plain, sourceName, stateName, STATUSES, times } from "./words.js";
+
+const KIN = { head: "Repeats", folded: "Repeated by", attempts: "Other attempt", parent: "Called by", children: "Called" };
 
 export function drawTicket({ ticket, timeline, deliveries, related, chain }, now, warn) {
 	return {
 		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, chain: layers(chain), error: error(ticket), timeline: history(timeline ?? []) },
-		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), related: alike(related, ticket) },
+		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), kin: kin(ticket.lineage), related: alike(related) },
 	};
 }
 
@@ -66,7 +68,6 @@ function about(ticket) {
 		["Failed at", moment(ticket.timestamp)],
 		["Run", ticket.run_id && away(ticket.run_url, ticket.run_id)],
 		["Jira", ticket.itsm_ticket_id && away(ticket.jira_url, ticket.itsm_ticket_id)],
-		["Caused by", ticket.caused_by && toTicket(ticket.caused_by)],
 		["Whose matter", plain(ticket.responder)],
 		["May a re-run help", ticket.retryable ? "yes" : "no"],
 		["Team", ticket.finops_team],
@@ -93,9 +94,9 @@ function sent(deliveries) {
 	if (!deliveries.length) return null;
 	const one = (delivery) => {
 		const { kind, state, attempts, key, url } = delivery;
-		const name = KINDS[kind] ?? plain(kind);
+		const name = kindName(kind);
 		const left = [delivery.bytes && size(delivery.bytes), delivery.masked > 0 && `${times(delivery.masked, "secret")} masked`].filter(Boolean).join(", ");
-		return html`<li data-state="${state}"><p><b>${name}</b> ${STATES[state] ?? state}${key && html` · ${away(url, key)}`}
+		return html`<li data-state="${state}"><p><b>${name}</b> ${stateName(state)}${key && html` · ${away(url, key)}`}
 				${delivery.can_retry && button("retry", `Retry ${name}`, { look: "small", value: kind })}</p>
 			${delivery.last_error && html`<p class="why" dir="auto">${delivery.last_error}</p>`}
 			${state === "pending" && attempts > 0 && html`<p class="quiet">${times(attempts, "try", "tries")}, next ${moment(delivery.next_try_at)}</p>`}
@@ -104,14 +105,20 @@ function sent(deliveries) {
 	return html`<h3>Deliveries</h3><ul class="deliveries">${deliveries.map(one)}</ul>`;
 }
 
-function alike(related, ticket) {
+const other = (card, how) => html`<li>${how && `${how} `}${toTicket(card.id)} <bdi>${cut(card.pipeline, 60)}</bdi> ${moment(card.timestamp)}</li>`;
+
+// Tickets of the same failure or run, each with how it belongs to this one.
+function kin(lineage) {
+	const found = Object.entries(KIN).flatMap(([key, how]) => [lineage?.[key] ?? []].flat().map((card) => other(card, how)));
+	return found.length > 0 && html`<h3>Belongs together</h3><ul class="related">${found}</ul>`;
+}
+
+function alike(related) {
 	const { seen, tickets } = related ?? {};
-	const others = (tickets ?? []).filter((card) => card.id !== ticket.id).slice(0, 8);
-	if (!seen?.count && !others.length) return null;
+	if (!seen?.count && !tickets?.length) return null;
 	const fixed = seen.last_closed_by &&
 		html`, last resolved by <bdi>${seen.last_closed_by}</bdi> in ${duration(seen.last_closed_seconds)}${seen.last_note && html`: “<bdi>${seen.last_note}</bdi>”`}`;
 	return html`<h3>Seen before</h3>
 		<p>Seen ${times(seen.count, "other time")} in ${seen.days} days${fixed}.</p>
-		<ul class="related">${others.map((card) => html`<li>${button("related", card.id, { look: "link", value: card.id })}
-			<bdi>${cut(card.pipeline, 60)}</bdi> ${moment(card.timestamp)}</li>`)}</ul>`;
+		<ul class="related">${tickets.slice(0, 8).map((card) => other(card))}</ul>`;
 }

@@ -19,8 +19,7 @@ export function duration(seconds) {
 export function local(iso) {
 	const date = new Date(iso);
 	if (!iso || Number.isNaN(date.getTime())) return String(iso ?? "");
-	const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-	return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+	return new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace("T", " ");
 }
 
 export function utc(iso) {

@@ -4,8 +4,6 @@ export const SEVERITIES = ["Critical", "High", "Medium", "Low"];
 export const PRIORITIES = ["P1", "P2", "P3", "P4"];
 export const SOURCES = { data_factory: "Data Factory", databricks: "Databricks" };
 export const STATUSES = { open: "Open", in_progress: "In Progress", acknowledged: "Closed" };
-export const KINDS = { archive: "Archive", analyse: "Analysis", jira: "Jira", slack: "Slack" };
-export const STATES = { pending: "on its way", done: "done", stopped: "stopped" };
 export const CATEGORIES = (
 	"authentication authorization network_connectivity firewall dns throttling_capacity timeout resource_not_found " +
 	"schema_mismatch data_type_conversion data_quality configuration expression_parameter code_error " +
@@ -20,6 +18,10 @@ export function plain(word) {
 	const text = String(word).replaceAll("_", " ");
 	return SPECIAL[word] ?? text[0].toUpperCase() + text.slice(1);
 }
+
+export const kindName = (kind) => kind === "analyse" ? "Analysis" : plain(kind);
+
+export const stateName = (state) => state === "pending" ? "on its way" : state;
 
 export const sourceName = (source) => SOURCES[source] ?? plain(source);
 
