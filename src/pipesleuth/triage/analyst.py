@@ -95,10 +95,6 @@ class Answer:
     spent: Spent
 
 
-def _unnoted(_spent: Spent) -> None:
-    pass
-
-
 class Analyst:
     """Asks a language model; `note` hears of every call, `clock` (seconds) says when a pause is over."""
 
@@ -106,7 +102,7 @@ class Analyst:
         self,
         settings: AnalystSettings,
         *,
-        note: Callable[[Spent], None] = _unnoted,
+        note: Callable[[Spent], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
@@ -149,7 +145,8 @@ class Analyst:
             raise
         finally:
             spent = Spent(outcome, usage.input_tokens, usage.output_tokens, time.perf_counter() - began, cost)
-            self._note(spent)
+            if self._note is not None:
+                self._note(spent)
         return Answer(result.output, result.response.model_name or self.settings.model_id, spent)
 
     async def _run(
