@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from pipesleuth.db.tables import Hold, Mark
+from pipesleuth.db.tables import Hold, Mark, Todo
 from pipesleuth.destinations.contract import InboundRequest
-from pipesleuth.model import Failure, Notice, Permanent, Receipt, Retryable, StatusChange, moment
+from pipesleuth.model import Notice, Permanent, Receipt, Retryable, StatusChange, moment
 from pipesleuth.outbox import todos
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.sandbox.server import Sandbox
@@ -98,7 +98,7 @@ async def test_responder_and_finops_stay_as_they_were(place: Place) -> None:
 async def test_an_answer_that_changes_nothing_is_remembered_as_such(place: Place) -> None:
     ticket_id = await place.ticket(adf(message=ODD))
     await place.work_off()
-    await place.parts.database.write(lambda c: todos.want(c, ticket_id, ("analyse",), 9))
+    await once_more(place, ticket_id)
     await place.work_off()
     confirmed = await line(place, ticket_id, "RCA Confirmed")
     assert "used again, without a call" in confirmed["details"]
@@ -204,7 +204,7 @@ async def test_a_fault_later_does_not_undo_an_answer(place: Place, sandbox: Sand
     await place.work_off()
     sandbox.world.gemini.mode = "safety"
     place.clock.turn(700)
-    await place.parts.database.write(lambda c: todos.want(c, ticket_id, ("analyse",), 9))
+    await once_more(place, ticket_id)
     await place.work_off()
     assert (await place.row(ticket_id))["category"] == "cluster_provisioning"
     assert "The verdict of gemini-2.5-flash stands" in (await line(place, ticket_id, "RCA Kept"))["details"]
@@ -298,7 +298,7 @@ async def test_without_a_key_nobody_is_asked_and_nobody_waits(open_place: Any, b
 async def test_a_platform_that_does_not_answer_leaves_what_the_alert_said(
     open_place: Any, fault: Retryable | Permanent, action: str
 ) -> None:
-    async def refuses(_failure: Failure) -> Failure:
+    async def refuses(*_asked: Any) -> Any:
         raise fault
 
     async with open_place() as place:
@@ -316,7 +316,7 @@ async def test_a_platform_that_does_not_answer_leaves_what_the_alert_said(
 
 
 async def test_a_claim_that_was_lost_writes_nothing(open_place: Any) -> None:
-    async def refuses(_failure: Failure) -> Failure:
+    async def refuses(*_asked: Any) -> Any:
         raise Retryable("Busy.")
 
     async with open_place() as place:
@@ -327,6 +327,12 @@ async def test_a_claim_that_was_lost_writes_nothing(open_place: Any) -> None:
         with pytest.raises(Retryable):
             await analysis_of(place, refuses)(claim)
         assert await place.actions(ticket_id) == ["Ticket Created"]
+
+
+async def once_more(place: Place, ticket_id: str) -> None:
+    """Let the analysis be due again as though it had not been done."""
+    undone = update(Todo).where(Todo.ticket_id == ticket_id, Todo.kind == "analyse").values(done_version=0)
+    await place.parts.database.write(lambda c: c.execute(undone))
 
 
 async def claimed(place: Place) -> Claim:

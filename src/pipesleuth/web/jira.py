@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pipesleuth.accounts import Unknown
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.destinations.jira_news import secret_valid, signature_valid
+from pipesleuth.model import BadPayload
 from pipesleuth.tickets import jira_sync
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import read_body
@@ -34,6 +35,28 @@ router = APIRouter(tags=["webhooks"])
 async def webhook_jira(request: Request) -> Response:
     """An issue was changed or deleted in Jira: ticket, Slack and dashboards follow."""
     house: House = request.app.state.house
+    try:
+        body = await _authentic(request, house)
+    except Unknown as stranger:
+        await house.intake.note_stranger(DOOR, str(stranger))
+        raise
+    arrived = InboundRequest(dict(request.headers.items()), {}, body)
+    try:
+        change = house.jira.read_update(arrived) if house.jira is not None else None
+    except BadPayload as bad:
+        await house.intake.note(DOOR, "rejected", bad.reason, body)
+        raise
+    if change is None:
+        reason = "No status of an issue changed, or we changed it ourselves."
+        await house.intake.note(DOOR, jira_sync.IGNORED, reason, body)
+        return json_answer({"status": jira_sync.IGNORED})
+    outcome, reason = await house.database.write(lambda c: jira_sync.apply(c, change, house.now()))
+    await house.intake.note(DOOR, outcome, reason, body)
+    return json_answer({"status": outcome})
+
+
+async def _authentic(request: Request, house: House) -> bytes:
+    """The body of somebody who knows the secret, or has signed with it. Raises Unknown, Problem."""
     secret = house.jira_secret
     given = request.query_params.get("secret")
     signature = request.headers.get("x-hub-signature")
@@ -42,12 +65,4 @@ async def webhook_jira(request: Request) -> Response:
     body = await read_body(request, house.settings.max_body_bytes)
     if given is None and not signature_valid(secret, body, signature or ""):
         raise Unknown("The webhook's signature is wrong.")
-    arrived = InboundRequest(dict(request.headers.items()), {}, body)
-    change = house.jira.read_update(arrived) if house.jira is not None else None
-    if change is None:
-        reason = "No status of an issue changed, or we changed it ourselves."
-        await house.intake.note(DOOR, jira_sync.IGNORED, reason, body)
-        return json_answer({"status": jira_sync.IGNORED})
-    outcome, reason = await house.database.write(lambda c: jira_sync.apply(c, change, house.now()))
-    await house.intake.note(DOOR, outcome, reason, body)
-    return json_answer({"status": outcome})
+    return body
