@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from fastapi import FastAPI
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from pipesleuth import __version__ as version
 from pipesleuth.accounts import Accounts, ApiKeys
@@ -26,15 +28,18 @@ from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
 from pipesleuth.settings import Settings, explain, kept_secret
 from pipesleuth.sources import registry as sources
+from pipesleuth.sources.contract import Source
 from pipesleuth.tickets import rounds
 from pipesleuth.tickets.analysis import Analysis, Patience
 from pipesleuth.tickets.delivery import Delivery, Mask
+from pipesleuth.tickets.enrichment import Enrichment, EnrichmentSettings
 from pipesleuth.tickets.feed import Feed
 from pipesleuth.tickets.finops import FinOps, load_rules
 from pipesleuth.tickets.intake import Duties, Intake
 from pipesleuth.tickets.lifecycle import CHANNELS
 from pipesleuth.tickets.links import Links
 from pipesleuth.tickets.opinions import Opinions
+from pipesleuth.tickets.reconciler import Reconciler, ReconcilerSettings
 from pipesleuth.triage.analyst import Analyst, AnalystSettings
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault
@@ -67,7 +72,9 @@ class Parts:
     worker: Worker | None
     clock: Clock
     told: Mapping[str, Destination]
-    analyst: Analyst | None = None
+    analyst: Analyst | None
+    asked: tuple[Source, ...]
+    reconciler: Reconciler
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
 
@@ -79,11 +86,13 @@ def build(
     told: Mapping[str, Destination] | None = None,
     analyst: Analyst | None = None,
     triage: Triage | None = None,
+    asked: tuple[Source, ...] | None = None,
 ) -> FastAPI:
     """The service: `app.state.parts` holds its parts. `work` says whether this process works off to-dos too.
 
     `told` are the destinations, by default those that the environment configures; `triage` is the knowledge base,
-    by default the one that the settings name. Raises WrongSetting.
+    by default the one that the settings name; `asked` are the sources with their platforms, by default the
+    environment's. Raises WrongSetting.
     """
     app = FastAPI(
         title="Pipesleuth",
@@ -93,7 +102,7 @@ def build(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage)
+    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage, asked=asked)
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
@@ -112,10 +121,12 @@ def assemble(
     told: Mapping[str, Destination] | None = None,
     analyst: Analyst | None = None,
     triage: Triage | None = None,
+    asked: tuple[Source, ...] | None = None,
 ) -> Parts:
     """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
+    asked = _asked(clock) if asked is None else asked
     gauges, ai = Gauges(), _ai_settings()
     if analyst is None and ai.configured:
         analyst = Analyst(ai, note=gauges.ai_call, clock=lambda: clock().timestamp())
@@ -126,8 +137,19 @@ def assemble(
     links = Links(settings.public_base_url, jira.site_url if jira.configured else None)
     feed = Feed(database, links)
     hub = Hub(bell, feed)
-    intake = _intake(settings, database, finops, shelf, waits=analyst is not None, clock=clock)
-    kinds = _kinds(settings, database, links, triage=triage, shelf=shelf, analyst=analyst, masked=masked, clock=clock)
+    asks = frozenset(source.name for source in asked if source.asks)
+    waits = analyst is not None or bool(asks)
+    intake = _intake(settings, database, finops, shelf, asks, waits=waits, clock=clock)
+    seconds, known = _environment(EnrichmentSettings).enrich_seconds, sources.by_name(asked)
+    enrichment = Enrichment(database, known, intake, triage, finops, seconds=seconds, now=clock)
+    enrich = dict.fromkeys(asks, enrichment.on)
+    opinions = Opinions(database, analyst, now=clock) if analyst else None
+    patience = Patience(settings.rca_give_up_seconds, settings.sla_warn_seconds, settings.call_seconds)
+    analysis = Analysis(database, triage, enrich, opinions, patience, now=clock)
+    kinds = _kinds(settings, database, links, analysis, shelf=shelf, masked=masked, clock=clock)
+    history = _environment(ReconcilerSettings)
+    lease = settings.lease_seconds
+    reconciler = Reconciler(database, asked, intake, triage, history, lease_seconds=lease, now=clock)
     worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
     house = House(
         settings=settings,
@@ -140,7 +162,7 @@ def assemble(
             now=clock,
         ),
         keys=ApiKeys(database, secret(settings, "rca_api_key")),
-        sources=sources.registry(),
+        sources=known,
         triage=triage,
         intake=intake,
         finops=finops,
@@ -159,7 +181,7 @@ def assemble(
     if worker is not None:
         house.worker_beat = lambda: worker.beat
         house.worker_counts = lambda: worker.settled
-    return Parts(settings, database, bell, hub, house, worker, clock, shelf, analyst)
+    return Parts(settings, database, bell, hub, house, worker, clock, shelf, analyst, asked, reconciler)
 
 
 def load_triage(settings: Settings) -> Triage:
@@ -184,6 +206,25 @@ def _ai_settings() -> AnalystSettings:
         raise WrongSetting(explain(error)) from error
 
 
+S = TypeVar("S", bound=BaseSettings)
+
+
+def _environment(kind: type[S]) -> S:
+    """One part's settings from the environment. Raises WrongSetting."""
+    try:
+        return kind()
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
+
+
+def _asked(clock: Clock) -> tuple[Source, ...]:
+    """The sources with the platforms that the environment names. Raises WrongSetting."""
+    try:
+        return sources.configured(now=clock)
+    except ValidationError as error:
+        raise WrongSetting(explain(error)) from error
+
+
 def _told(settings: Settings, clock: Clock) -> Mapping[str, Destination]:
     try:
         shelf = dict(destinations.configured(clock))
@@ -203,6 +244,7 @@ def _intake(
     database: Database,
     finops: FinOps,
     shelf: Mapping[str, Destination],
+    asks: frozenset[str],
     *,
     waits: bool,
     clock: Clock,
@@ -213,7 +255,8 @@ def _intake(
         channels_wait_seconds=settings.rca_deadline_seconds if waits else 0.0,
     )
     warn = settings.sla_warn_seconds
-    return Intake(database, finops, duties, inbound_rows=settings.inbound_rows, warn_seconds=warn, now=clock)
+    rows = settings.inbound_rows
+    return Intake(database, finops, duties, inbound_rows=rows, warn_seconds=warn, asks=asks, now=clock)
 
 
 def _tempo(settings: Settings) -> Tempo:
@@ -231,17 +274,13 @@ def _kinds(
     settings: Settings,
     database: Database,
     links: Links,
+    analysis: Analysis,
     *,
-    triage: Triage,
     shelf: Mapping[str, Destination],
-    analyst: Analyst | None,
     masked: Mask,
     clock: Clock,
 ) -> list[Kind]:
     """The kinds of to-do there are here, each with its handler."""
-    opinions = Opinions(database, analyst, now=clock) if analyst else None
-    patience = Patience(settings.rca_give_up_seconds, settings.sla_warn_seconds, settings.call_seconds)
-    analysis = Analysis(database, triage, {}, opinions, patience, now=clock)
     calls = settings.worker_calls
     kinds = [Kind("analyse", analysis, creates=False, calls=calls, holds=False)]
     for name, destination in shelf.items():
@@ -287,6 +326,8 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
     parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
     if parts.worker is not None:
         parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
+        if parts.reconciler.at_work:
+            parts.tasks.append(asyncio.create_task(parts.reconciler.run(), name="reconciler"))
         parts.tasks.append(
             asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
         )
@@ -317,8 +358,8 @@ async def _stop(parts: Parts) -> None:
         if isinstance(error, Exception):
             log.error("task.failed", task=task.get_name(), exc_info=error)
     parts.tasks.clear()
-    for destination in parts.told.values():
-        await destination.close()
+    for outside in (*parts.told.values(), *parts.asked):
+        await outside.close()
     if parts.analyst is not None:
         await parts.analyst.close()
     await asyncio.to_thread(parts.database.close)

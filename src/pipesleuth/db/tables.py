@@ -105,6 +105,9 @@ class Ticket(Base):
         Index("ix_tickets_timestamp", "timestamp", "id"),
         Index("ix_tickets_fingerprint", "fingerprint", "timestamp"),
         _where_set("ix_tickets_itsm", itsm_ticket_id),
+        _where_set("ix_tickets_caused_by", caused_by),
+        _where_set("ix_tickets_run_group", run_group),
+        _where_set("ix_tickets_parent_run", parent_run_id),
         _where_set("ix_tickets_jira_issue", jira_issue_id),
         Index("ix_tickets_sla", "sla_status", "sla_due_at"),
     )

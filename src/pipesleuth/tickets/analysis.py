@@ -20,13 +20,17 @@ from pipesleuth.tickets import lifecycle, related, trail
 from pipesleuth.tickets.opinions import Heard, Opinions
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.triage.diagnose import Triage
+from pipesleuth.triage.fingerprint import fingerprint
 
 # What a call leaves of the worker's time for writing down what came of it, and the least that a call is worth.
 _MARGIN_SECONDS, _LEAST_SECONDS = 3.0, 1.0
+_AI_AT_TRY = 2  # of a to-do whose platform cannot be asked yet
+_MOST_LOOKS = 6  # at a run that was told of again, before its platform is left alone
 _COMPARED = ("category", "severity", "priority", "error_type", "affected_entity")
 _LONGEST_VALUE = 120
 
-Enrich = Callable[[Failure], Awaitable[Failure]]
+Enrich = Callable[[RowMapping, Failure], Awaitable[tuple[Failure, Retryable | None]]]
+"""Asks a ticket's platform: the failure with what it told, and why a later try may tell more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,20 @@ class Analysis:
         began = asyncio.get_running_loop().time()
         row, seen = await self._database.read(lambda c: self._read(c, claim))
         read = recalled(row)
-        if self._now() - moment(row["timestamp"]) > timedelta(seconds=self._patience.give_up):
+        # Wanted once more: only the platform is asked, whether something has happened to the run since.
+        again = claim.wanted_version > 1
+        if not again and self._now() - moment(row["timestamp"]) > timedelta(seconds=self._patience.give_up):
             minutes = round(self._patience.give_up / 60)
             reason = f"It could not be analysed within {minutes} minutes."
             case = _Case(claim, read, read, self._triage.full(read))
             return self._done(claim, lambda c: self._keep(c, case, reason, action="RCA Skipped"))
-        failure, hindrance = await self._enriched(read)
+        failure, hindrance = await self._enriched(row, read)
         case = _Case(claim, read, failure, self._triage.full(failure))
-        if isinstance(hindrance, Retryable):
+        # The AI hears of it at the second try, so that a platform's outage does not keep it silent.
+        alone = self._opinions is None or again or claim.attempts != _AI_AT_TRY
+        if isinstance(hindrance, Retryable) and alone and not (again and claim.attempts >= _MOST_LOOKS):
             raise await self._postponed(case, hindrance)
-        if self._opinions is None:
+        if self._opinions is None or again:
             return self._done(claim, lambda c: self._settle(c, case, hindrance))
         # Before the AI is asked: should it be slow, people are told this much at the deadline.
         await self._database.write(lambda c: self._stand(c, case))
@@ -96,6 +104,9 @@ class Analysis:
         except Permanent as error:
             reason = error.reason
             return self._done(claim, lambda c: self._keep(c, case, reason))
+        if isinstance(hindrance, Retryable):
+            await self._database.write(lambda c: self._take_over_meanwhile(c, case, heard))
+            raise hindrance
         return self._done(claim, lambda c: self._take_over(c, case, heard))
 
     def _read(self, connection: Connection, claim: Claim) -> tuple[RowMapping, str]:
@@ -104,12 +115,12 @@ class Analysis:
             return row, ""
         return row, _before(related.seen(connection, row["fingerprint"], claim.ticket_id, self._now()))
 
-    async def _enriched(self, read: Failure) -> tuple[Failure, Retryable | Permanent | None]:
+    async def _enriched(self, row: RowMapping, read: Failure) -> tuple[Failure, Retryable | Permanent | None]:
         """What the platform tells of the failure, or what was read and why there is no more."""
         if read.source not in self._enrich:
             return read, None
         try:
-            return await self._enrich[read.source](read), None
+            return await self._enrich[read.source](row, read)
         except (Retryable, Permanent) as hindrance:
             return read, hindrance
 
@@ -130,6 +141,12 @@ class Analysis:
             row = lifecycle.fetch(connection, case.claim.ticket_id)
             said = f"{reason} {case.verdict.said_by}'s verdict stands until it works; it is tried again."
             self._say(connection, row, "RCA Waits", said)
+
+    def _take_over_meanwhile(self, connection: Connection, case: _Case, heard: Heard) -> None:
+        """The AI's answer while the platform is still to be asked; people wait no longer."""
+        if self._stand(connection, case):
+            self._take_over(connection, case, heard)
+            todos.hasten(connection, case.claim.ticket_id, lifecycle.CHANNELS, self._now())
 
     def _stand(self, connection: Connection, case: _Case) -> bool:
         """Write what the platform told and the knowledge base's verdict, while the to-do is ours; whether it was."""
@@ -160,7 +177,7 @@ class Analysis:
         row = lifecycle.fetch(connection, case.claim.ticket_id)
         news = case.failure != case.read
         if news:
-            lifecycle.learn(connection, row, case.failure)
+            lifecycle.learn(connection, row, case.failure, _fingerprint(case))
             row = lifecycle.fetch(connection, case.claim.ticket_id)
         if news or _by_rules(row["rca_source"]):
             source = "The platform was asked and the" if news else "The"
@@ -192,6 +209,13 @@ class Analysis:
 
     def _say(self, connection: Connection, row: RowMapping, action: str, said: str, *, by: str = trail.SYSTEM) -> None:
         lifecycle.said(connection, row, action, by, self._now(), said)
+
+
+def _fingerprint(case: _Case) -> str:
+    """The fingerprint of the failure as the platform tells it."""
+    failure, verdict = case.failure, case.verdict
+    innermost = verdict.evidence[-1] if verdict.evidence else failure.error_message
+    return fingerprint(failure.source, failure.pipeline, verdict.error_type, innermost)
 
 
 def _by_rules(said_by: str) -> bool:

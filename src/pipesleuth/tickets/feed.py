@@ -14,7 +14,7 @@ from pipesleuth.db.database import Database
 from pipesleuth.db.tables import AuditLine, Ticket
 from pipesleuth.live import LiveEvent
 from pipesleuth.model import Status
-from pipesleuth.tickets import trail
+from pipesleuth.tickets import lineage, trail
 from pipesleuth.tickets.cards import CARD_COLUMNS, card, delivery_states, short, within
 from pipesleuth.tickets.links import Links
 
@@ -130,8 +130,9 @@ class Feed:
         if not ids:
             return {}
         states = delivery_states(connection, ids)
+        folded = lineage.folded_counts(connection, list(ids))
         rows = connection.execute(select(*CARD_COLUMNS).where(Ticket.id.in_(ids))).mappings()
-        return {row["id"]: card(row, self._links, states.get(row["id"])) for row in rows}
+        return {row["id"]: card(row, self._links, states.get(row["id"]), folded.get(row["id"], 0)) for row in rows}
 
 
 def _end(connection: Connection) -> int:

@@ -26,16 +26,18 @@ from pipesleuth.model import (
     timestamp,
 )
 from pipesleuth.outbox import todos
-from pipesleuth.tickets import identity, inbound, lifecycle, sla, trail
+from pipesleuth.tickets import identity, inbound, lifecycle, lineage, sla, trail
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
 from pipesleuth.tickets.payloads import packed
+from pipesleuth.tickets.recurrence import REPAIRED, ask_again, next_key
 from pipesleuth.triage.fingerprint import fingerprint
 
 SUCCESS = "success"
 DUPLICATE = "duplicate_ignored"
 RACE = "duplicate_race_condition"
 AGAIN = "Duplicate Run Detected"
+MISSED = "Webhook Missed"
 
 _fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
@@ -73,6 +75,7 @@ class Arrival:
     payload: dict[str, Any]
     inbound: dict[str, Any]
     opening: str
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Duties:
 
 
 class Intake:
-    """Admits failures; one for each server."""
+    """Admits failures; one for each server. `asks` are the sources whose platform can be asked about them."""
 
     def __init__(
         self,
@@ -97,6 +100,7 @@ class Intake:
         warn_seconds: float = 300,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         draw: Callable[[str, datetime], str] = identity.ticket_id,
+        asks: frozenset[str] = frozenset(),
     ) -> None:
         self._draw = draw
         self._database = database
@@ -105,6 +109,7 @@ class Intake:
         self._register = inbound.Register(inbound_rows)
         self._warn_seconds = warn_seconds
         self._now = now
+        self._asks = asks
         self._uncounted: Counter[str] = Counter()
         self._lately: deque[float] = deque(maxlen=FLOOD)
 
@@ -113,14 +118,24 @@ class Intake:
         return len(self._lately) == FLOOD and time.monotonic() - self._lately[0] < FLOOD_SECONDS
 
     async def admit(
-        self, failure: Failure, diagnosis: Diagnosis, body: bytes, *, prefix: str, door: str, opening: str = ""
+        self,
+        failure: Failure,
+        diagnosis: Diagnosis,
+        body: bytes,
+        *,
+        prefix: str,
+        door: str,
+        opening: str = "",
+        missed: str = "",
     ) -> Admission:
         """A ticket for the run, committed on disk before this returns. Raises StoreUnavailable.
 
-        `opening` is said in the audit line besides; `door` is where it came in.
+        `opening` is said in the audit line besides; `door` is where it came in. `missed` says in a line of its own
+        that no webhook ever told of the run.
         """
         self._lately.append(time.monotonic())
         arrival = self.arrival(failure, diagnosis, body, prefix=prefix, door=door, opening=opening)
+        arrival.missed = missed
         admission = await self._database.write_together(self._admit, arrival)
         if not admission.counted:
             self._uncounted[admission.ticket_id] += 1
@@ -245,8 +260,32 @@ class Intake:
         runs = {arrival.failure.run_id for arrival in arrivals if arrival.failure.run_id}
         if not runs:
             return {}
-        rows = connection.execute(select(*KNOWN_COLUMNS).where(Ticket.run_id.in_(runs))).mappings()
-        return {row["run_id"]: row for row in rows}
+        alerts = [run for run in runs if run.startswith("alert:")]
+        became = lineage.runs_of_alerts(connection, alerts) if alerts else {}
+        wanted = runs | set(became.values())
+        rows = connection.execute(select(*KNOWN_COLUMNS).where(Ticket.run_id.in_(wanted))).mappings()
+        found = {row["run_id"]: row for row in rows}
+        known = {run: row for run, row in found.items() if run in runs}
+        known |= {alert: found[run] for alert, run in became.items() if run in found}
+        return known if REPAIRED in self._asks else self._known_again(connection, arrivals, known)
+
+    def _known_again(
+        self, connection: Connection, arrivals: Sequence[Arrival], known: dict[str, RowMapping]
+    ) -> dict[str, RowMapping]:
+        """Where a repaired run cannot be asked about: what fails after its ticket was closed is another failure."""
+        for arrival in arrivals:
+            before = known.get(arrival.failure.run_id or "")
+            if arrival.failure.source != REPAIRED or before is None:
+                continue
+            key = next_key(connection, before)
+            if key is None:
+                continue
+            arrival.failure = replace(arrival.failure, run_id=key, run_group=before["run_id"])
+            arrival.ticket |= {"run_id": key, "run_group": before["run_id"]}
+            row = connection.execute(select(*KNOWN_COLUMNS).where(Ticket.run_id == key)).mappings().first()
+            if row is not None:
+                known[key] = row
+        return {run: row for run, row in known.items() if any(run == a.failure.run_id for a in arrivals)}
 
     def _store(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
         if not arrivals:
@@ -254,7 +293,7 @@ class Intake:
         connection.execute(insert(Ticket), [arrival.ticket for arrival in arrivals])
         todos.put(connection, [todo for arrival in arrivals for todo in self._todos(arrival)])
         connection.execute(insert(Payload), [{"ticket_id": a.ticket["id"], **a.payload} for a in arrivals])
-        trail.write(connection, [_created(arrival) for arrival in arrivals])
+        trail.write(connection, [line for arrival in arrivals for line in _first_lines(arrival)])
 
     def _todos(self, arrival: Arrival) -> list[dict[str, Any]]:
         ticket_id, rank, duties = arrival.ticket["id"], arrival.diagnosis.priority.rank, self._duties
@@ -272,6 +311,8 @@ class Intake:
         Whether these were counted now: the first are, later ones all together once a second.
         """
         before = known.get(arrivals[0].failure.run_id or "")
+        if arrivals[0].failure.source == REPAIRED and REPAIRED in self._asks:
+            ask_again(connection, (ticket_id,), arrivals[0].at)
         surest = max(arrivals, key=lambda arrival: arrival.diagnosis.confidence.rank)
         rank = surest.diagnosis.confidence.rank
         if before is None or (before["told_at"] is None and rank > Confidence(before["confidence"]).rank):
@@ -318,6 +359,14 @@ def _told(arrival: Arrival, outcome: str, ticket_id: str, status: str | None = N
 def _told_row(arrival: Arrival, outcome: str, ticket_id: str) -> dict[str, Any]:
     arrival.inbound.update(outcome=outcome, ticket_id=ticket_id)
     return arrival.inbound
+
+
+def _first_lines(arrival: Arrival) -> list[dict[str, Any]]:
+    created = _created(arrival)
+    if not arrival.missed:
+        return [created]
+    entry = trail.Entry(action=MISSED, details=arrival.missed)
+    return [created, trail.line(arrival.ticket, entry, arrival.at)]
 
 
 def _created(arrival: Arrival) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from pipesleuth.tickets import sla, trail
 from pipesleuth.tickets.origin import stored
 
 CHANNELS = ("jira", "slack")
+# What a ticket takes over from the one that it stands folded under.
+FOLLOWED = ("status", "ack_user", "ack_empid", "ack_ts", "ack_seconds", "sla_status", "status_by")
 OURS, JIRAS = "pipesleuth", "jira"  # whose hand moved a ticket
 
 # What a receipt means for the mission's columns: the to-dos keep the truth, these are copies for readers.
@@ -80,7 +82,18 @@ def change(
     todos.want(connection, row["id"], tuple(kind for kind in CHANNELS if kind not in silent), version)
     said = replace(entry, event=entry.event or trail.TICKET_UPDATED)
     trail.write(connection, [trail.line({**row, **values}, said, now, version=version)])
+    if "status" in values and row["caused_by"] is None and "caused_by" not in values:
+        _lead(connection, row["id"], values, said, now)
     return version
+
+
+def _lead(connection: Connection, ticket_id: str, values: Mapping[str, Any], entry: trail.Entry, now: datetime) -> None:
+    """Whatever only repeats this ticket's failure follows its status."""
+    theirs = locked(select(Ticket).where(Ticket.caused_by == ticket_id).order_by(Ticket.id))
+    for follower in connection.execute(theirs).mappings().all():
+        if not owned_by_jira(connection, follower):
+            followed = {name: values[name] for name in FOLLOWED if name in values}
+            change(connection, follower, followed, replace(entry, details=f"Follows {ticket_id}."), now)
 
 
 def said(
@@ -146,6 +159,8 @@ def reopen(connection: Connection, ticket_id: str, by: str, note: str | None, no
 
 def _ours(connection: Connection, ticket_id: str) -> RowMapping:
     row = fetch(connection, ticket_id)
+    if row["caused_by"] is not None:
+        raise NotNow(f"It only repeats the failure of {row['caused_by']}, and follows that ticket's status.")
     if owned_by_jira(connection, row):
         raise NotNow(f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here.")
     return row
@@ -233,8 +248,11 @@ def allowed(row: RowMapping, diagnosis: Diagnosis) -> Diagnosis:
     return diagnosis
 
 
-def learn(connection: Connection, row: RowMapping, failure: Failure) -> None:
-    """Store what the platform said of the failure; the diagnosis made of it is what people are told."""
+def learn(connection: Connection, row: RowMapping, failure: Failure, fingerprint: str | None = None) -> None:
+    """Store what the platform said of the failure; the diagnosis made of it is what people are told.
+
+    `fingerprint` is that of the failure as it is known now, where it is to be changed.
+    """
     values = {
         "error_message": failure.error_message,
         "error_code": failure.error_code,
@@ -243,7 +261,7 @@ def learn(connection: Connection, row: RowMapping, failure: Failure) -> None:
         "run_group": failure.run_group,
         "parent_run_id": failure.parent_run_id,
         "failure": stored(failure),
-    }
+    } | ({"fingerprint": fingerprint} if fingerprint is not None else {})
     connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
 
 

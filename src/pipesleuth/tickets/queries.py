@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from pipesleuth.db.tables import AuditLine, Inbound, Ticket
 from pipesleuth.model import PipesleuthError, SlaStatus, Status, timestamp
+from pipesleuth.tickets import lineage
 from pipesleuth.tickets.cards import CARD_COLUMNS, audit, card, delivery_states
 from pipesleuth.tickets.links import Links
 
@@ -134,6 +135,9 @@ def conditions(status: Status | None, wanted: Filter) -> list[ColumnElement[bool
         found.append(Ticket.timestamp <= timestamp(wanted.until))
     if wanted.q.strip():
         found.append(or_(*(column.icontains(wanted.q.strip(), autoescape=True) for column in SEARCHED)))
+    else:
+        # What only repeats another's failure stands folded under it; a search finds it all the same.
+        found.append(Ticket.caused_by.is_(None))
     return found
 
 
@@ -145,14 +149,15 @@ def tickets(connection: Connection, status: Status | None, wanted: Filter, page:
         statement = statement.where(order.after(_place(page.cursor, page.sort, order.keys)))
     rows = connection.execute(statement).mappings().all()
     shown = rows[: page.limit]
-    states = delivery_states(connection, [row["id"] for row in shown])
+    ids = [row["id"] for row in shown]
+    states, folded = delivery_states(connection, ids), lineage.folded_counts(connection, ids)
     counted = connection.execute(
         select(func.count()).select_from(
             select(literal(1)).select_from(Ticket).where(*where).limit(EXACT_TOTAL + 1).subquery()
         )
     ).scalar_one()
     return {
-        "tickets": [card(row, links, states.get(row["id"])) for row in shown],
+        "tickets": [card(row, links, states.get(row["id"]), folded.get(row["id"], 0)) for row in shown],
         "next_cursor": _cursor(page.sort, shown[-1], order) if len(rows) > page.limit else None,
         "total": counted if counted <= EXACT_TOTAL else None,
         "more": counted > EXACT_TOTAL,
@@ -177,7 +182,10 @@ def by_run(connection: Connection, run_id: str) -> RowMapping | None:
 
 
 def summary(connection: Connection, now: datetime) -> dict[str, Any]:
-    """The sums on top of the dashboard; breaches count open tickets too."""
+    """The sums on top of the dashboard; breaches count open tickets too.
+
+    What stands folded under another ticket is counted apart: it has no clock and asks nobody for anything.
+    """
     is_status = {status: func.sum(case((Ticket.status == status, 1), else_=0)) for status in Status}
     row = connection.execute(
         select(
@@ -187,8 +195,11 @@ def summary(connection: Connection, now: datetime) -> dict[str, Any]:
             is_status[Status.ACKNOWLEDGED],
             func.sum(case((Ticket.sla_status == SlaStatus.BREACHED, 1), else_=0)),
             func.avg(case((Ticket.status == Status.ACKNOWLEDGED, Ticket.ack_seconds * 1.0))),
-        )
+        ).where(Ticket.caused_by.is_(None))
     ).one()
+    folded = connection.execute(
+        select(func.count()).select_from(Ticket).where(Ticket.caused_by.is_not(None))
+    ).scalar_one()
     audits = connection.execute(select(func.count()).select_from(AuditLine)).scalar_one()
     average = float(row[5]) if row[5] is not None else 0.0
     return {
@@ -197,6 +208,7 @@ def summary(connection: Connection, now: datetime) -> dict[str, Any]:
         "in_progress_tickets": int(row[2] or 0),
         "acknowledged_tickets": int(row[3] or 0),
         "sla_breached": int(row[4] or 0),
+        "folded_tickets": folded,
         "avg_ack_time_sec": round(average, 1),
         "mttr_min": round(average / 60, 2),
         "total_audits": audits,

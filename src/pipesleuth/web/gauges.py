@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -56,6 +57,18 @@ class Gauges:
 
         self._webhooks: deque[float] = deque(maxlen=LATELY)
         self._ai_calls: deque[float] = deque(maxlen=LATELY)
+        self._coverage = Gauge(
+            "pipesleuth_coverage_runs",
+            "Failed runs in the platforms' histories, by how they became known.",
+            ("source", "known_by"),
+            registry=self.registry,
+        )
+        self._lag = Gauge(
+            "pipesleuth_reconcile_lag_seconds",
+            "How far behind the reading of a platform's history is.",
+            ("source",),
+            registry=self.registry,
+        )
         # Looking a label up costs more than counting; routes, methods and statuses are few.
         self._counter = lru_cache(maxsize=2048)(self._requests.labels)
         self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
@@ -84,6 +97,14 @@ class Gauges:
         self._ai_seconds.observe(spent.seconds)
         self._ai_calls.append(spent.seconds)
         self._ai_cost.inc(spent.cost or 0.0)
+
+    def coverage(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Show how much of each platform's failed runs the webhooks told of."""
+        for line in lines:
+            self._coverage.labels(line["source"], "webhook").set(line["by_webhook"])
+            self._coverage.labels(line["source"], "reconciler").set(line["by_reconciler"])
+            if line["lag_seconds"] is not None:
+                self._lag.labels(line["source"]).set(line["lag_seconds"])
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""

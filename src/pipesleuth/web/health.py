@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
 from pipesleuth.model import StoreUnavailable
+from pipesleuth.tickets import coverage
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.deps import TheHouse
 
@@ -44,4 +46,7 @@ async def metrics(house: TheHouse) -> Response:
     """Figures for Prometheus."""
     for (kind, outcome), count in house.worker_counts().items():
         house.gauges.todos.labels(kind, outcome).set(count)
+    # The process's own figures are shown even while the database is away.
+    with contextlib.suppress(StoreUnavailable):
+        house.gauges.coverage(await house.database.read(lambda c: coverage.coverage(c, house.now())))
     return Response(generate_latest(house.gauges.registry), media_type=CONTENT_TYPE_LATEST)

@@ -139,6 +139,18 @@ class WholeTicket(BaseModel):
     chain: list[dict[str, Any]] = []
 
 
+class Coverage(BaseModel):
+    """How much of what failed on a platform its webhooks told us of."""
+
+    source: str
+    failed_runs: int
+    by_webhook: int
+    by_reconciler: int
+    lag_seconds: float | None
+    since: str | None
+    problem: str | None
+
+
 class Summary(BaseModel):
     """The sums on top of the dashboard."""
 
@@ -150,6 +162,8 @@ class Summary(BaseModel):
     avg_ack_time_sec: float
     mttr_min: float
     total_audits: int
+    folded_tickets: int
+    coverage: list[Coverage]
     timestamp: str
     as_of: str
 

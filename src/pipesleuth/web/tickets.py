@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from pipesleuth.model import BadPayload, Failure, NotAFailure, Permanent, Retryable, Status, timestamp
 from pipesleuth.outbox import todos
-from pipesleuth.tickets import cards, feedback, lifecycle, queries, related
+from pipesleuth.tickets import cards, coverage, feedback, lifecycle, queries, related
 from pipesleuth.tickets.chain import layers
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.tickets.queries import AuditFilter, Filter, Page
@@ -219,7 +219,10 @@ def _retry(connection: Connection, ticket_id: str, kind: str, by: str, now: date
 @router.get("/summary", response_model=Summary, responses=refusals(401, 503))
 async def summary(_who: SignedIn, house: TheHouse) -> Response:
     """The sums on top of the dashboard."""
-    return json_answer(await house.database.read(lambda c: queries.summary(c, house.now())))
+    now = house.now()
+    return json_answer(
+        await house.database.read(lambda c: queries.summary(c, now) | {"coverage": coverage.coverage(c, now)})
+    )
 
 
 @router.get("/audit-trail", response_model=AuditList, responses=refusals(400, 401, 503))

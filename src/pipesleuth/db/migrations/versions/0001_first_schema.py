@@ -172,6 +172,33 @@ def upgrade() -> None:
     op.create_index("ix_tickets_status_timestamp", "tickets", ["status", "timestamp", "id"], unique=False)
     op.create_index("ix_tickets_timestamp", "tickets", ["timestamp", "id"], unique=False)
     op.create_index(
+        "ix_tickets_caused_by",
+        "tickets",
+        ["caused_by"],
+        unique=False,
+        sqlite_where=sa.text("caused_by IS NOT NULL"),
+        postgresql_where=sa.text("caused_by IS NOT NULL"),
+        mssql_where=sa.text("caused_by IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tickets_parent_run",
+        "tickets",
+        ["parent_run_id"],
+        unique=False,
+        sqlite_where=sa.text("parent_run_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_run_id IS NOT NULL"),
+        mssql_where=sa.text("parent_run_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tickets_run_group",
+        "tickets",
+        ["run_group"],
+        unique=False,
+        sqlite_where=sa.text("run_group IS NOT NULL"),
+        postgresql_where=sa.text("run_group IS NOT NULL"),
+        mssql_where=sa.text("run_group IS NOT NULL"),
+    )
+    op.create_index(
         "ux_tickets_run_id",
         "tickets",
         ["run_id"],
@@ -232,6 +259,27 @@ def downgrade() -> None:
         postgresql_where=sa.text("wanted_version > done_version AND stopped_at IS NULL"),
     )
     op.drop_table("todos")
+    op.drop_index(
+        "ix_tickets_caused_by",
+        table_name="tickets",
+        sqlite_where=sa.text("caused_by IS NOT NULL"),
+        postgresql_where=sa.text("caused_by IS NOT NULL"),
+        mssql_where=sa.text("caused_by IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_tickets_parent_run",
+        table_name="tickets",
+        sqlite_where=sa.text("parent_run_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_run_id IS NOT NULL"),
+        mssql_where=sa.text("parent_run_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_tickets_run_group",
+        table_name="tickets",
+        sqlite_where=sa.text("run_group IS NOT NULL"),
+        postgresql_where=sa.text("run_group IS NOT NULL"),
+        mssql_where=sa.text("run_group IS NOT NULL"),
+    )
     op.drop_index(
         "ux_tickets_run_id",
         table_name="tickets",

@@ -1,0 +1,147 @@
+"""How far the reconciler has read each platform's history, whose turn it is, and how much the webhooks told us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.tables import AuditLine, Mark, Ticket
+from pipesleuth.model import moment, timestamp
+from pipesleuth.tickets.intake import MISSED
+
+_TURN, _PROGRESS = "reconciler.turn", "reconciler:"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Up to when a platform's history was read, what went on then, and how many failed runs it has shown."""
+
+    until: datetime
+    running: tuple[str, ...] = ()
+    failed_runs: int = 0
+    began: datetime | None = None
+    trouble: str | None = None
+
+
+def take_turn(connection: Connection, who: str, now: datetime, lease: timedelta) -> bool:
+    """Whether it is this server's turn for the next `lease`; atomic for all servers."""
+    until = timestamp(now + lease)
+    mine = or_(Mark.value == who, Mark.until <= timestamp(now))
+    if connection.execute(update(Mark).where(Mark.name == _TURN, mine).values(value=who, until=until)).rowcount:
+        return True
+    if connection.execute(select(Mark.name).where(Mark.name == _TURN)).first() is not None:
+        return False
+    return _inserted(connection, _TURN, who, until)
+
+
+def end_turn(connection: Connection, who: str, now: datetime) -> None:
+    """Let the next one have it."""
+    connection.execute(update(Mark).where(Mark.name == _TURN, Mark.value == who).values(until=timestamp(now)))
+
+
+def _inserted(connection: Connection, name: str, value: str, until: str | None) -> bool:
+    savepoint = connection.begin_nested()
+    try:
+        connection.execute(insert(Mark).values(name=name, value=value, until=until))
+    except Exception as error:
+        savepoint.rollback()
+        if not is_unique_violation(error):
+            raise
+        return False
+    savepoint.commit()
+    return True
+
+
+def progress(connection: Connection, source: str) -> Progress | None:
+    """How far this platform's history was read; None where it never was."""
+    value = connection.execute(select(Mark.value).where(Mark.name == _PROGRESS + source)).scalar()
+    known: dict[str, Any] = json.loads(value) if value else {}
+    if "until" not in known:
+        return None
+    return Progress(
+        moment(known["until"]),
+        tuple(known["running"]),
+        known["failed_runs"],
+        moment(known["began"]),
+        known.get("trouble"),
+    )
+
+
+def advance(connection: Connection, source: str, done: Progress) -> None:
+    """Remember how far it was read."""
+    value = {
+        "until": timestamp(done.until),
+        "running": list(done.running),
+        "failed_runs": done.failed_runs,
+        "began": timestamp(done.began or done.until),
+        "trouble": done.trouble,
+    }
+    _write(connection, source, value)
+
+
+def trouble(connection: Connection, source: str, reason: str, now: datetime) -> None:
+    """Remember why it could not be read; how far it was read stays."""
+    value = connection.execute(select(Mark.value).where(Mark.name == _PROGRESS + source)).scalar()
+    known: dict[str, Any] = json.loads(value) if value else {}
+    _write(connection, source, known | {"trouble": reason[:500], "trouble_at": timestamp(now)})
+
+
+def add(connection: Connection, source: str, made: int) -> None:
+    """Count runs that a person's command found."""
+    known = progress(connection, source)
+    if known is not None and made:
+        more = Progress(known.until, known.running, known.failed_runs + made, known.began, known.trouble)
+        advance(connection, source, more)
+
+
+def _write(connection: Connection, source: str, value: Mapping[str, Any]) -> None:
+    name, text = _PROGRESS + source, json.dumps(value)
+    if connection.execute(update(Mark).where(Mark.name == name).values(value=text)).rowcount == 0:
+        _inserted(connection, name, text, None)
+
+
+def made_before(connection: Connection, ended: Mapping[str, str]) -> list[str]:
+    """Of tickets with their run's newest end, those that were made before it."""
+    ids = list(ended)
+    found: list[str] = []
+    for start in range(0, len(ids), 500):
+        some = select(Ticket.id, Ticket.timestamp).where(Ticket.id.in_(ids[start : start + 500]))
+        found += [row.id for row in connection.execute(some) if moment(row.timestamp) < moment(ended[row.id])]
+    return found
+
+
+def coverage(connection: Connection, now: datetime) -> list[dict[str, Any]]:
+    """For each platform: failed runs in its history, by whom we knew of them, and how far behind the reading is."""
+    marks = connection.execute(select(Mark.name, Mark.value).where(Mark.name.startswith(_PROGRESS))).all()
+    if not marks:
+        return []
+    counted = connection.execute(
+        select(Ticket.source, func.count())
+        .select_from(AuditLine)
+        .join(Ticket, Ticket.id == AuditLine.ticket_id)
+        .where(AuditLine.action == MISSED)
+        .group_by(Ticket.source)
+    )
+    by_reconciler = {str(source): int(count) for source, count in counted}
+    return [_line(mark.name.removeprefix(_PROGRESS), json.loads(mark.value), by_reconciler, now) for mark in marks]
+
+
+def _line(source: str, known: Mapping[str, Any], by_reconciler: Mapping[str, int], now: datetime) -> dict[str, Any]:
+    found = by_reconciler.get(source, 0)
+    failed = max(int(known.get("failed_runs", 0)), found)
+    until = known.get("until")
+    return {
+        "source": source,
+        "failed_runs": failed,
+        "by_webhook": failed - found,
+        "by_reconciler": found,
+        "lag_seconds": round((now - moment(until)).total_seconds(), 1) if until else None,
+        "since": known.get("began"),
+        "problem": known.get("trouble"),
+    }
