@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipesleuth.outbox import todos
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.outbox.worker import Done
 from pipesleuth.tickets import lifecycle, related, trail
+from pipesleuth.tickets.enrichment import FACT
 from pipesleuth.tickets.opinions import Heard, Opinions
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.triage.diagnose import Triage
@@ -175,10 +176,10 @@ class Analysis:
     def _write_verdict(self, connection: Connection, case: _Case) -> None:
         """The knowledge base's verdict, but never over an AI's answer to the very same facts."""
         row = lifecycle.fetch(connection, case.claim.ticket_id)
-        news = case.failure != case.read
-        if news:
+        if case.failure != case.read:
             lifecycle.learn(connection, row, case.failure, _fingerprint(case))
             row = lifecycle.fetch(connection, case.claim.ticket_id)
+        news = _substance(case.failure) != _substance(case.read)
         if news or _by_rules(row["rca_source"]):
             source = "The platform was asked and the" if news else "The"
             said = f"{source} whole error was read; {case.verdict.said_by} says {case.verdict.category}."
@@ -216,6 +217,11 @@ def _fingerprint(case: _Case) -> str:
     failure, verdict = case.failure, case.verdict
     innermost = verdict.evidence[-1] if verdict.evidence else failure.error_message
     return fingerprint(failure.source, failure.pipeline, verdict.error_type, innermost)
+
+
+def _substance(failure: Failure) -> Failure:
+    """The failure without what was missing of it: another hindrance is no news of the failure itself."""
+    return replace(failure, facts={name: value for name, value in failure.facts.items() if name != FACT})
 
 
 def _by_rules(said_by: str) -> bool:
