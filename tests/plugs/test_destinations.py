@@ -69,6 +69,7 @@ def build(name: str, sandbox: Sandbox, folder: Path) -> Destination:
     values: Mapping[str, Any] = {
         **{key.lower(): value for key, value in sandbox.environment().items()},
         **TOKENS,
+        "slack_per_second": 1000,
         "data_dir": folder,
     }
     match name:

@@ -32,6 +32,7 @@ BY_NAME: Mapping[str, Status] = {
     "in progress": Status.IN_PROGRESS,
     "in review": Status.IN_PROGRESS,
 }
+LONGEST_LABELS = 2000
 UPDATED, DELETED = "jira:issue_updated", "jira:issue_deleted"
 
 
@@ -133,9 +134,12 @@ def _when(body: object) -> datetime | None:
 
 
 def _details(body: object) -> dict[str, str]:
-    """Which fields changed, and what the status was before, for the audit line."""
+    """Which fields changed, what the status was before, and the labels, by which an issue says whose it is."""
     changes = items_at(body, "changelog", "items")[:50]
     details = {"fields": ", ".join(cut(clean_line(text_at(item, "field")), 50) for item in changes)[:300]}
+    listed = items_at(body, "issue", "fields", "labels")[:50]
+    labels = [text_at(listed, place) for place in range(len(listed))]
     before = [text_at(item, "fromString") for item in changes if text_at(item, "field") == "status"]
+    details["labels"] = " ".join(text for text in labels if " " not in text)[:LONGEST_LABELS]
     details["from"] = cut(clean_line(before[-1]), 100) if before else ""
     return {name: value for name, value in details.items() if value}

@@ -214,6 +214,17 @@ def renew(connection: Connection, claims: Sequence[Claim], now: datetime, lease_
         )
 
 
+def is_ours(connection: Connection, claimed: Claim, now: datetime) -> bool:
+    """Whether the claim holds at this moment."""
+    held = select(Todo.kind).where(
+        Todo.ticket_id == claimed.ticket_id,
+        Todo.kind == claimed.kind,
+        Todo.claim == claimed.token,
+        Todo.leased_until > timestamp(now),
+    )
+    return connection.execute(held).first() is not None
+
+
 def settle(connection: Connection, claimed: Claim, read_version: int, receipt: Receipt | None, now: datetime) -> bool:
     """Done up to the version that was read; whether the claim was still ours.
 

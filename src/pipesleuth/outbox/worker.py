@@ -49,6 +49,10 @@ class Done:
     messages: int = 0
 
 
+class ClaimLost(PipesleuthError):
+    """The claim ended before the other side was called: this process was held up, and somebody else has taken over."""
+
+
 class Handler(Protocol):
     """Does one kind of to-do. Raises Retryable or Permanent."""
 
@@ -260,7 +264,7 @@ class Worker:
         except TimeoutError:
             late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
             await self._end(lane, claim, "postponed", lambda c: self._postpone(c, lane, claim, late))
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ClaimLost) as error:
             log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
         except Exception as error:
             log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)

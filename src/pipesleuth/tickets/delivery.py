@@ -13,8 +13,9 @@ from pipesleuth.db.database import Database
 from pipesleuth.db.tables import AuditLine, Payload, Ticket
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.model import NOTHING, News, Notice, Receipt, Status, moment, timestamp
+from pipesleuth.outbox import todos
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.outbox.worker import Done
+from pipesleuth.outbox.worker import ClaimLost, Done
 from pipesleuth.tickets import identity, lifecycle, payloads, trail
 from pipesleuth.tickets.links import Links
 from pipesleuth.triage.redact import Masked
@@ -104,7 +105,7 @@ class Delivery:
         self.kind = destination.name
 
     async def __call__(self, claim: Claim) -> Done:
-        """Create or bring up to date what stands for the ticket there."""
+        """Create or bring up to date what stands for the ticket there. Raises Retryable, Permanent, ClaimLost."""
         reading = await self._database.read(lambda c: self._read(c, claim))
         row = reading.row
         # While there is more to tell than fits into one call, the to-do stays due.
@@ -139,6 +140,9 @@ class Delivery:
         lifecycle.change(connection, row, {}, entry, self._now(), silent=lifecycle.CHANNELS)
 
     def _read(self, connection: Connection, claim: Claim) -> _Reading:
+        # The last look before the call: a process that slept through its lease must not create what another did.
+        if not todos.is_ours(connection, claim, self._now()):
+            raise ClaimLost
         row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
         if self.kind not in lifecycle.CHANNELS:
             return _Reading(row, (), payloads.waiting(connection, claim.ticket_id))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Mark, Ticket
 from pipesleuth.model import Status, StatusChange, timestamp
-from pipesleuth.tickets import lifecycle, trail
+from pipesleuth.tickets import identity, lifecycle, trail
 from pipesleuth.tickets.lifecycle import JIRAS
 
 OK, IGNORED, NOT_FOUND = "ok", "ignored", "not_found"
 NOBODY = "Jira User"
 LONGEST_KEY = 100
+SEEN, FORGET_EVERY = "jira-webhook:", 256
 REMEMBERED = timedelta(days=2)  # Jira repeats a webhook for hours at most
 
 
@@ -49,11 +51,25 @@ def _find(connection: Connection, change: StatusChange) -> RowMapping | None:
         return None
     rows = connection.execute(lifecycle.locked(select(Ticket).where(or_(*ways)))).mappings().all()
     by_number = [row for row in rows if row["jira_issue_id"] and row["jira_issue_id"] == change.alternative_key]
-    return next(iter([*by_number, *rows]), None)
+    return next(iter([*by_number, *rows]), None) or _by_label(connection, change)
+
+
+def _by_label(connection: Connection, change: StatusChange) -> RowMapping | None:
+    """An issue of ours that we do not know of yet: its create has not been answered, and people are faster."""
+    labels = change.details.get("labels", "").split()
+    if change.deleted or not labels:
+        return None
+    found = select(Ticket).where(Ticket.id.in_(labels), Ticket.itsm_ticket_id.is_(None))
+    for row in connection.execute(lifecycle.locked(found)).mappings().all():
+        if identity.run_mark(row["source"], row["run_id"], row["id"]) in labels:
+            return row
+    return None
 
 
 def _first_time(connection: Connection, event_id: str, now: datetime) -> bool:
-    row = {"name": f"jira-webhook:{event_id}"[:200], "value": "", "until": timestamp(now + REMEMBERED)}
+    if not secrets.randbelow(FORGET_EVERY):
+        connection.execute(delete(Mark).where(Mark.name.startswith(SEEN), Mark.until < timestamp(now)))
+    row = {"name": f"{SEEN}{event_id}"[:200], "value": "", "until": timestamp(now + REMEMBERED)}
     try:
         with connection.begin_nested():
             connection.execute(insert(Mark).values(**row))
@@ -71,10 +87,13 @@ def _noted(connection: Connection, row: RowMapping, change: StatusChange, now: d
         values["jira_updated_at"] = timestamp(min(change.at or now, now))
     if change.alternative_key and not row["jira_issue_id"]:
         values["jira_issue_id"] = change.alternative_key
+    known = row["itsm_ticket_id"]
+    if not known and 0 < len(change.key) <= LONGEST_KEY:
+        values |= {"itsm_ticket_id": change.key, "jira_live": True}
     if values:
         connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values))
-    if change.key and change.key != row["itsm_ticket_id"] and len(change.key) <= LONGEST_KEY:
-        details = f"{row['itsm_ticket_id']} is {change.key} now."
+    if known and change.key and change.key != known and len(change.key) <= LONGEST_KEY:
+        details = f"{known} is {change.key} now."
         entry = trail.Entry(action="Jira Moved", by=change.by or NOBODY, details=details)
         lifecycle.change(connection, row, {"itsm_ticket_id": change.key}, entry, now, silent=("jira",))
     return lifecycle.fetch(connection, row["id"])

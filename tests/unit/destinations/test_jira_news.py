@@ -48,7 +48,7 @@ def test_a_close_carries_status_person_time_and_identities() -> None:
         at=datetime(2026, 11, 20, 9, 1, 2, 3000, tzinfo=UTC),
         event_id="0f6c1b3e-demo",
         alternative_key="10421",
-        details={"fields": "resolution, status", "from": "In Progress"},
+        details={"fields": "resolution, status", "labels": "rca rca-7d0c5a0e9b1f", "from": "In Progress"},
     )
 
 
