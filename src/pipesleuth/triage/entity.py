@@ -11,6 +11,9 @@ _FOCUS = 3000
 _MAX = 300
 _COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in KINDS.items()}
 _ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
+_SECRET = re.compile(r"secretName: ?([\w\-]{2,127})")
+_ANYWHERE = ("path", "table", "column", "package", "host", "cluster", "resource", "principal", "function", "container")
+_PACKAGES = ("org.apache.", "java.", "javax.", "com.databricks.", "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP_WORDS = (
     "source sink usererror systemerror null none true false forbidden notfound badrequest message error "
@@ -20,6 +23,14 @@ _STOP_WORDS = (
     "assignment path invalid "
 )
 _STOP = frozenset(_STOP_WORDS.split())
+# Words that our own search in a sentence may hit; where an entry captures such a word, it means it.
+_PLAIN_WORDS = (
+    "due or and be has have had with from at by as that this it attempted reading writing when while which could "
+    "cannot will would should must may can does did do are were been caused located given found missing using into "
+    "if but please see class data object file table column columns spark python java unknown schema catalog view "
+    "database function parameter field fields only all any no some more one two its your our their mapreduce "
+)
+_PLAIN = _STOP | frozenset(_PLAIN_WORDS.split())
 
 _PREFER: dict[Category, tuple[str, ...]] = {
     Category.AUTHENTICATION: ("principal", "linked_service", "secret", "host", "path", "resource", "container"),
@@ -78,6 +89,9 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
 
     `kind` is what an entry says to look for first; `none` that only plain names of the category's kinds count.
     """
+    secret = _SECRET.search(text) if "secretName" in text else None
+    if secret:  # a vault's secret is what has to be looked at, whatever was wrong on the way to it
+        return secret.group(1)
     order = _PREFER[category]
     if kind in _COMPILED:
         order = (kind, *order)
@@ -88,10 +102,12 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
             found = _first(one, part)
             if found:
                 return found
-    match = _ANY_QUOTED.search(near) if kind != "none" else None
-    if match and sensible(match.group("e").strip("'\"`")):
-        return match.group("e").strip("'\"`")
-    return None
+    if kind == "none":
+        return _first("cluster", near)
+    for match in _ANY_QUOTED.finditer(near):
+        if match.group("e").strip("'\"`").casefold() not in _PLAIN:
+            return match.group("e").strip("'\"`")
+    return next((found for one in _ANYWHERE if (found := _first(one, near))), None)
 
 
 def _first(kind: str, text: str) -> str | None:
@@ -99,10 +115,18 @@ def _first(kind: str, text: str) -> str | None:
         for number, match in enumerate(pattern.finditer(text)):
             if number >= 4:
                 break
-            found = tidy(match.group("e"))
-            if found and sensible(found) and not any(mark in found for mark in _HELP):
+            raw = match.group("e")
+            if raw[0] in " .,;:)]}" and raw[:2] != "./":  # between a closing quote and the next opening one
+                continue
+            found = tidy(raw)
+            if found and found.casefold() not in _PLAIN and not _is_beside_the_point(found):
                 return found
     return None
+
+
+def _is_beside_the_point(name: str) -> bool:
+    """Whether it is a page to read or the package of a class, not a thing the failure is about."""
+    return name.startswith(_PACKAGES) or any(mark in name for mark in _HELP)
 
 
 def sensible(name: str) -> bool:

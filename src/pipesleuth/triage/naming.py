@@ -15,7 +15,8 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:column|field|variable|attribute|function parameter)[\w ]{0,30} with name " + _TICKED,
         r"[Cc]olumn[:\s]{1,2}\[(?P<e>[^\],\n]{1,120})",
         r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?: name)?:? ?" + _QUOTED,
-        r"(?:cannot resolve|resolve) " + _QUOTED + r" given",
+        r"[Cc](?:annot|ouldn't|ould not) resolve (?:[a-z]{1,12} ){0,3}" + _QUOTED,
+        r"[Ff]ields? named (?P<e>[\w.]{1,120}\w)",
         r"optional \w{2,12} (?P<e>\w{1,80})",
         r"[Cc]olumn(?: name)?[:=]? ?(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on)\b)"
         + _NAME,
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:INTO|FROM|UPDATE|TABLE|into table|from table) (?P<e>\[?[A-Za-z_]\w{0,80}\]?(?:\.\[?[A-Za-z_]\w{0,80}\]?){1,3})",
     ),
     "path": (
+        r"(?:[Ff]ile|operation|[Dd]ownload|[Uu]pload) failed at path:? ?'?(?P<e>[^,'\n]{1,300}?)\.?'?\.?(?=,|$|\n)",
         r"\b[Pp]ath: ?(?P<e>[^\s,'\"]{2,300})",
         r"(?P<e>(?:abfss?|wasbs?|s3[an]?|adl|gs|hdfs|dbfs|file|ftps?|sftp):/{1,3}[^\s'\"<>,;)\]]{2,400})",
         r"(?:[Pp]ath|[Ff]older|[Dd]irectory|[Bb]lob)(?: name)?:? ?" + _QUOTED,
@@ -58,6 +60,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b\w{1,80}\.(?:dll|DLL))\b",
     ),
     "package": (
+        r"(?:whl|jar|egg|wheel|package|coordinates|cran|pypi|maven):? ?['\"](?:[^'\"\n]{0,200}/)?(?P<e>[^'\"\n/]{2,200})['\"]",
         r"No module named ['\"]?(?P<e>[\w.]{1,120})",
         r"cannot import name ['\"](?P<e>\w{1,120})",
         r"(?P<e>\b[A-Za-z][\w.\-]{1,80}:[A-Za-z][\w.\-]{1,80}:\d[\w.\-]{0,40})\b",
@@ -76,6 +79,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"[Pp]roperty:? ['\"](?P<e>[\w.]{1,80})['\"]",
         r"(?:[Pp]arameter|[Vv]ariable|[Aa]rgument|[Ww]idget)(?: named?| value for)?:? ?" + _QUOTED,
         r"unbound parameter:? (?P<e>[\w.]{1,80})",
+        r"[Mm]issing (?:required )?(?:field|parameter|argument|propert(?:y|ie))s?:? ['\"]?(?P<e>[\w.]{2,80})",
         r"(?:[Pp]arameter|[Vv]ariable|[Pp]roperty):? (?P<e>[A-Za-z_@]\w{2,80})",
         r"(?P<e>@(?:pipeline|activity|dataset|item|variables|concat)[\w().'\[\]]{1,160})",
         r"(?:[Ee]xpression|[Ff]unction|[Tt]emplate \w{1,20}):? ?" + _QUOTED,
@@ -88,6 +92,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Ff]unction|[Pp]rocedure|[Rr]outine) (?P<e>`[^`\n]{1,120}`(?:\.`[^`\n]{1,120}`){0,3})",
         r"NameError: name ['\"](?P<e>\w{1,80})",
     ),
+    "cluster": (r"(?P<e>\b\d{4}-\d{6}-[a-z0-9]{4,12})\b",),
     "dataset": (r"[Dd]ataset(?: name)?:? ?" + _QUOTED,),
     "secret": (
         r"(?:[Ss]ecret|[Ss]cope|[Kk]ey(?: [Nn]ame)?|[Kk]ey [Vv]ault|[Vv]ault)(?: with name| name)?:? ?" + _QUOTED,

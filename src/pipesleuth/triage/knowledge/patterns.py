@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import re2
 
 _MAX_PATTERN = 1000
+# What is escaped or in brackets stays; then an optional space, a counted one, a plain one.
+_SPACE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]| \?| (?P<counted>(?=[*+{]))| ", re.DOTALL)
 _MEMORY = 2 * 1024 * 1024  # a pattern and its automaton; RE2 answers without the automaton when it is spent
 
 
@@ -20,28 +24,14 @@ def options() -> re2.Options:
 
 def loosened(pattern: str) -> str:
     r"""The pattern with each space outside brackets replaced by `\s+`, and an optional space by `\s*`."""
-    if " " not in pattern:
-        return pattern
-    out: list[str] = []
-    escaped = in_class = False
-    for place, char in enumerate(pattern):
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char == "[":
-            in_class = True
-        elif char == "]":
-            in_class = False
-        elif char == " " and not in_class:
-            follows = pattern[place + 1 : place + 2]
-            out.append(r"\s" if follows in {"?", "*", "+", "{"} else r"\s+")
-            continue
-        elif char == "?" and pattern[place - 1 : place] == " " and not in_class:
-            out.append("*")
-            continue
-        out.append(char)
-    return "".join(out)
+    return _SPACE.sub(_any_space, pattern) if " " in pattern else pattern
+
+
+def _any_space(found: re.Match[str]) -> str:
+    said = found.group()
+    if said[0] != " ":
+        return said
+    return r"\s*" if said == " ?" else r"\s" if found.group("counted") is not None else r"\s+"
 
 
 def compiled(pattern: str) -> re2.Regexp:

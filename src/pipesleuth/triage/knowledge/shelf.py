@@ -13,6 +13,7 @@ import re2
 
 from pipesleuth.triage.knowledge.entry import Entry
 from pipesleuth.triage.knowledge.patterns import loosened, options
+from pipesleuth.triage.knowledge.reading import KnowledgeFault
 
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
 _MAX_HITS = 60
@@ -33,13 +34,16 @@ class Shelf:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
         self._by_code: dict[str, list[Entry]] = {}
+        self._shouted: set[str] = set()  # codes such as DISABLED, which in small letters are plain words
         self._owners: list[Entry] = []
         self._set = re2.Filter()
         for entry in entries:
             for code in entry.codes:
                 self._by_code.setdefault(code.casefold(), []).append(entry)
+                if code.isalpha() and code.isupper():
+                    self._shouted.add(code.casefold())
             for pattern in entry.patterns:
-                self._set.Add(loosened(pattern), options())
+                _add(self._set, pattern, entry)
                 self._owners.append(entry)
         if self._owners:
             self._set.Compile()
@@ -51,13 +55,19 @@ class Shelf:
         for token in _TOKEN.findall(text):
             word = token.casefold().strip(".-")
             if word in by_code:
-                if not word.isdigit():
+                if not word.isdigit() and (word not in self._shouted or token.strip(".-").isupper()):
                     found[word] = None
             elif "." in word:
-                last = word.rsplit(".", 1)[-1]
-                if last in by_code and not last.isdigit():
-                    found[last] = None
+                # a class without its package, a condition without its subclass
+                for part in (word.rsplit(".", 1)[-1], word.partition(".")[0]):
+                    if part in by_code and not part.isdigit():
+                        found[part] = None
         return list(found)
+
+    def knows(self, code: str) -> bool:
+        """Whether an entry stands for this code or, without its subclass, for this condition."""
+        word = code.casefold()
+        return word in self._by_code or word.partition(".")[0] in self._by_code
 
     def hits(self, text: str, codes: Iterable[str], beside: str = "") -> list[Hit]:
         """Every entry that matches the text, the line `beside` it, or one of the codes, in order of first sight."""
@@ -81,6 +91,13 @@ class Shelf:
                 continue
             hits.append(Hit(entry, code, tuple(patterns)))
         return hits[:_MAX_HITS]
+
+
+def _add(patterns: re2.Filter, pattern: str, entry: Entry) -> None:
+    try:
+        patterns.Add(loosened(pattern), options())
+    except re2.error as error:
+        raise KnowledgeFault([f"{entry.file}:{entry.line}: the pattern cannot be used: {pattern}"]) from error
 
 
 def place_of(patterns: Iterable[re2.Regexp], text: str) -> tuple[int, int, dict[str, str]]:

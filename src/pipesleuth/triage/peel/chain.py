@@ -87,7 +87,8 @@ def _add(causes: list[Cause], part: Excerpt, marker: Marker, end: int) -> None:
             words = words.strip(quote)
     if not words and not marker.code and not marker.entity:
         return
-    if not words and marker.kind not in _WRAPPERS and causes and causes[-1].code == marker.code:
+    same = bool(causes) and causes[-1].code == marker.code and not marker.entity
+    if not words and same and marker.kind not in _WRAPPERS:
         return
     span = (part.origin(marker.start), part.origin(max(end - 1, marker.start)) + 1)
     causes.append(Cause(marker.kind, marker.code, words, marker.entity, (span[0], min(span[1], len(part.message)))))

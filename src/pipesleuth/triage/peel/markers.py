@@ -48,7 +48,7 @@ _RULES = (
     ),
     Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'])")),
     Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}),Message=")),
-    Rule("sql", "rror", re.compile(r"(?:Sql ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
+    Rule("sql", "umber", re.compile(r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
     Rule("storage", "ErrorCode: ", re.compile(r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
     Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
     Rule(
@@ -70,7 +70,7 @@ _RULES = (
         ),
     ),
     Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
-    Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\] ?(?=\[)")),
+    Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\](?:(?= ?\[)|(?<=ERROR \[.{5}\])) ?")),
     Rule(
         "given",
         "rror",
@@ -94,6 +94,11 @@ _RULES = (
     ),
     Rule("socket", "SocketErrorCode", re.compile(r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})")),
     Rule("termination", "termination code", re.compile(r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})")),
+    Rule(
+        "word",
+        ": ",
+        re.compile(r"(?:\A|(?<=[\s:(]))(?P<code>[A-Z][A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])"),
+    ),
     Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
     Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
@@ -128,7 +133,7 @@ def markers(text: str) -> list[Marker]:
                 if number >= MAX_MARKERS // 4:
                     break
                 groups = match.groupdict()
-                code = groups.get("code") or (match.group() if rule.kind == "dataflow" else None)
+                code = (groups.get("code") or "").rstrip(".-") or (match.group() if rule.kind == "dataflow" else None)
                 found.append(Marker(match.start(), match.end(), rule.kind, code, groups.get("entity")))
     found.extend(_exceptions(text))
     found.sort(key=lambda marker: (marker.start, -marker.end))
@@ -151,7 +156,7 @@ def _exceptions(text: str) -> Iterator[Marker]:
             start -= 1
         name = text[start:end].strip(".$")
         last_end = end
-        if name in _NOT_CLASSES or not name[:1].isalpha() or not _is_class(name):
+        if name in _NOT_CLASSES or not (name[:1].isalpha() or name[:1] == "_") or not _is_class(name):
             continue
         yield Marker(start, end, "exception", name)
 
