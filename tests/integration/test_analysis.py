@@ -86,15 +86,6 @@ async def test_the_ai_refines_the_verdict_before_anybody_is_told(place: Place, b
     assert "$0.00" in said["details"]
 
 
-async def test_responder_and_finops_stay_as_they_were(place: Place) -> None:
-    ticket_id = await place.ticket(adf(message=ODD, pipeline="finance_daily"))
-    before = await place.row(ticket_id)
-    await place.work_off()
-    after = await place.row(ticket_id)
-    for column in ("responder", "finops_team", "finops_owner", "finops_cost_center", "status", "run_url"):
-        assert after[column] == before[column]
-
-
 async def test_an_answer_that_changes_nothing_is_remembered_as_such(place: Place) -> None:
     ticket_id = await place.ticket(adf(message=ODD))
     await place.work_off()
