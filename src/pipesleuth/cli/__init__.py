@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipesleuth import __version__
-from pipesleuth.cli import database, demo, eval, reconcile, send, serve, triage, users  # noqa: A004  # named as the command
+from pipesleuth.cli import connect, database, demo, eval, reconcile, send, serve, triage, users  # noqa: A004  # named as the command
 from pipesleuth.model import PipesleuthError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def _options(
     _ = version
 
 
-for room in (serve, demo, send, reconcile, triage, eval, users, database):
+for room in (serve, demo, send, reconcile, triage, eval, users, database, connect):
     room.register(app)
 
 
