@@ -321,6 +321,7 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
     warn = parts.settings.sla_warn_seconds
     await asyncio.to_thread(upgrade, parts.settings.database)
     parts.house.epoch = await parts.database.read(epoch)
+    await parts.house.feed.skip()  # from here on every change is told, the first one too
     parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
     parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
     parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))

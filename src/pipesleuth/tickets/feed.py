@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -17,6 +18,8 @@ from pipesleuth.model import Status
 from pipesleuth.tickets import lineage, trail
 from pipesleuth.tickets.cards import CARD_COLUMNS, card, delivery_states, short, within
 from pipesleuth.tickets.links import Links
+
+T = TypeVar("T")
 
 MOST = 1000
 GAP_SECONDS = 60.0
@@ -45,14 +48,15 @@ class Feed:
         self._links = links
         self._last: int | None = None
         self._gaps: list[_Gap] = []
+        self._moving = threading.Lock()
 
     async def newer(self) -> Sequence[LiveEvent]:
         """Every change committed since the last call, or a single `resync` where there are too many."""
-        return await self._database.read(self._newer)
+        return await self._database.read(lambda c: self._alone(self._newer, c))
 
     async def skip(self) -> None:
         """Nobody listens: pass over what is there; what is still on its way to a lower number is not forgotten."""
-        await self._database.read(self._pass_over)
+        await self._database.read(lambda c: self._alone(self._pass_over, c))
 
     async def position(self) -> int:
         """The newest number of the trail."""
@@ -61,6 +65,11 @@ class Feed:
     async def since(self, sequence: int) -> Sequence[LiveEvent]:
         """What a socket would have said after this number, or a single `resync`."""
         return await self._database.read(lambda c: self._read(c, AuditLine.id > sequence))
+
+    def _alone(self, work: Callable[[Connection], T], connection: Connection) -> T:
+        """One thread at a time moves the place."""
+        with self._moving:
+            return work(connection)
 
     def _newer(self, connection: Connection) -> list[LiveEvent]:
         if self._last is None:

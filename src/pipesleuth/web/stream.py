@@ -48,6 +48,9 @@ async def live(socket: WebSocket) -> None:
         with contextlib.suppress(RuntimeError):
             await socket.close(UNAUTHORIZED, str(error)[:100] or "No token came.")
         return
+    with contextlib.suppress(StoreUnavailable):
+        if not house.hub.listeners:
+            await house.feed.skip()  # what came while nobody listened is no news to the first who does
     listener = house.hub.join()
     house.gauges.sockets.inc()
     reading = asyncio.create_task(_until_gone(socket), name="socket.read")
@@ -81,7 +84,10 @@ def _same_origin(socket: WebSocket, house: House) -> bool:
     if origin is None:
         return True
     public = urlsplit(house.settings.public_base_url)
-    there = urlsplit(origin)
+    try:
+        there = urlsplit(origin)
+    except ValueError:
+        return False
     return there.netloc.lower() in {socket.headers.get("host", "").lower(), public.netloc.lower()}
 
 
