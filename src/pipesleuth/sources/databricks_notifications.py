@@ -72,9 +72,8 @@ class Notifications:
 
     async def find(self, name: str) -> str | None:
         """The id of the webhook destination of this name; None where there is none."""
-        named = [
-            entry async for entry in self._listed(self._destinations, "results") if entry.get("display_name") == name
-        ]
+        listed = self._listed(self._destinations, "results", hint=NEEDS_ADMIN)
+        named = [entry async for entry in listed if entry.get("display_name") == name]
         hooks = [entry for entry in named if str(entry.get("destination_type", "WEBHOOK")).upper() == "WEBHOOK"]
         if named and not hooks:
             raise Permanent(f"The destination {name} is no webhook. Choose another name with --destination")
