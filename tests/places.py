@@ -23,6 +23,7 @@ from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
+from pipesleuth.sources.contract import Source
 from pipesleuth.triage.diagnose import Triage
 
 T = TypeVar("T")
@@ -169,12 +170,16 @@ async def opened(
     *,
     told: Mapping[str, Destination] | None = None,
     at_work: bool = False,
+    asked: tuple[Source, ...] | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Place]:
-    """A running service; its worker runs by itself only `at_work`, else when the test says so."""
+    """A running service; its worker runs by itself only `at_work`, else when the test says so.
+
+    `asked` are the sources with the platforms that may be asked; by default none is.
+    """
     known = settings_in(folder, **settings)
     shelf = {"archive": local_archive(folder), **(told or {})}
-    app = build(known, clock=clock, work=True, told=shelf, triage=triage)
+    app = build(known, clock=clock, work=True, told=shelf, triage=triage, asked=asked)
     parts: Parts = app.state.parts
     worker = parts.worker
     if not at_work:

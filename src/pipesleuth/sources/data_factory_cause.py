@@ -51,6 +51,7 @@ class Cause:
         self._facts = {name: value for name, value in failure.facts.items() if name != FACT}
         self._text = ""
         self._causes: list[str] = []
+        self._visited = {failure.run_id}
         self._remarks: list[tuple[str, str]] = []
         self._waits: Retryable | None = None
         self.hindrances = Hindrances()
@@ -117,7 +118,8 @@ class Cause:
         """Into a failed activity: what it says itself, and what the run it started says."""
         self._learn(activity)
         child = child_run(activity)
-        if child is not None and child not in self._causes and depth < DEEPEST:
+        if child is not None and child not in self._visited and depth < DEEPEST:
+            self._visited.add(child)
             self._causes.append(child)
             self._facts["child_run_id"] = child
             run = await self._read("the child pipeline's run", self._factories.pipeline_run(self._factory, child))
