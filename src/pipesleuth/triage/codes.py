@@ -65,6 +65,10 @@ _EMPTY = frozenset(
         "java.sql.sqlexception",
     ]
 )
+# Classes that wrap another one in whatever package they stand.
+_WRAPPERS = frozenset(
+    ["maxretryerror", "hivesqlexception", "databrickssqlexception", "hiveexception", "sqlexecutionexception"]
+)
 _WEIGHT = {
     "storage": 95,
     "condition": 94,
@@ -91,7 +95,7 @@ _LAST = frozenset(
 _NO_STEP = frozenset({"org.apache.spark.sparkexception", "sparkexception", "java.lang.exception", "py4jjavaerror"})
 _A_GUESS = 55.0
 _HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
-_UPPER = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=:| |\"|\(|$)")
+_UPPER = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=[: \"(),.]|$)")
 _FAMILY = re.compile(r"\d{2,5}")
 
 
@@ -146,10 +150,16 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
             weight += min(number, 40) * (
                 inward if cause.kind == "exception" else -0.1 if cause.kind == "frame" else 0.1
             )
-            if code.casefold() in _EMPTY:
+            if _is_empty(code):
                 weight = 20 + weight * 0.1 - 5 * (code in _LAST)
             yield weight, code
         number += 1
+
+
+def _is_empty(code: str) -> bool:
+    """Whether a code says only that something failed."""
+    word = code.casefold()
+    return word in _EMPTY or word.rsplit(".", 1)[-1].rsplit("$", 1)[-1] in _WRAPPERS
 
 
 def _inline_end(causes: Sequence[Cause], number: int) -> int:

@@ -117,7 +117,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "size": (
         r"(?P<e>\bStandard_[A-Z]\w{1,40})",
         r"(?P<e>\b[a-z]\d[a-z]{0,3}\.\d{0,2}x?large)\b",
-        r"(?P<e>\bspark(?:\.\w{1,60}){2,8})\b",
+        r"(?<![\w.])(?P<e>spark(?:\.\w{1,60}){2,8})\b",
         r"(?P<e>[Dd]ecimal\(\d{1,3}, ?\d{1,3}\))",
     ),
 }

@@ -70,6 +70,7 @@ _RULES = (
         ),
     ),
     Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
+    Rule("condition", "ErrorClass=", re.compile(r"\bErrorClass=(?P<code>[A-Z][A-Z0-9_.]{3,120})")),
     Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\](?:(?= ?\[)|(?<=ERROR \[.{5}\])) ?")),
     Rule(
         "given",
