@@ -13,6 +13,7 @@ from pipesleuth.model import Category, Confidence, Diagnosis, Failure
 from pipesleuth.triage.codes import error_type
 from pipesleuth.triage.entity import entity_of, sensible, tidy
 from pipesleuth.triage.excerpt import FULL_LIMIT, QUICK_LIMIT, Excerpt, excerpt
+from pipesleuth.triage.families import families
 from pipesleuth.triage.fingerprint import soften
 from pipesleuth.triage.knowledge.entry import Advice, Weight, fill
 from pipesleuth.triage.knowledge.reading import OUR_FOLDER, read_advice, read_folder
@@ -26,6 +27,7 @@ _QUOTE = 280
 _MAX_STEPS = 8
 _EVIDENCE = 300
 _MAX_CODE = 200
+_NAMED = frozenset({"condition", "envelope", "termination", "storage", "word"})
 _Kept = TypeVar("_Kept")
 
 
@@ -125,6 +127,11 @@ class Triage:
                 codes[f"sql-{cause.code}"] = None
             elif cause.kind == "cluster" and cause.entity:
                 codes[cause.entity.strip().casefold().replace(" ", "_")] = None
+        told = [*(cause.code or "" for cause in peeled.causes if cause.kind in _NAMED), failure.error_code or ""]
+        if not any(self.shelf.knows(name) for name in told):
+            classes = [cause.code or "" for cause in peeled.causes if cause.kind == "exception"]
+            classes = [name for name in classes if not self.shelf.knows(name.rpartition(".")[2])]
+            codes.update(dict.fromkeys(families(told, classes, part.text)))
         return _Reading(part, peeled, code, tuple(codes))
 
     def _rank(self, reading: _Reading, failure: Failure) -> list[Candidate]:
