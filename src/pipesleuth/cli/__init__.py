@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from pipesleuth import __version__
-from pipesleuth.cli import connect, database, demo, eval, reconcile, send, serve, triage, users  # noqa: A004  # named as the command
+from pipesleuth.cli import (
+    connect,
+    database,
+    demo,
+    doctor,
+    eval,  # noqa: A004  # named as the command
+    reconcile,
+    sandbox,
+    send,
+    serve,
+    todo,
+    triage,
+    users,
+)
 from pipesleuth.model import PipesleuthError
 
 app = typer.Typer(
@@ -36,7 +49,7 @@ def _options(
     _ = version
 
 
-for room in (serve, demo, send, reconcile, triage, eval, users, database, connect):
+for room in (serve, demo, sandbox, send, reconcile, triage, eval, todo, users, database, connect, doctor):
     room.register(app)
 
 

@@ -76,6 +76,11 @@ def probing(connection: Connection, kind: str, now: datetime, *, breaker_faults:
     return taken.rowcount == 1
 
 
+def unprobed(connection: Connection, kind: str, now: datetime) -> None:
+    """The try after a pause ended without a call and showed nothing: another one may be made at once."""
+    connection.execute(update(Hold).where(Hold.kind == kind).values(until=timestamp(now)))
+
+
 def well(connection: Connection, kind: str, now: datetime, *, breaker_faults: int) -> None:
     """It works: what a broken destination kept waiting is due at once, and so is what it had refused to everybody.
 

@@ -108,6 +108,7 @@ class _Lane:
     running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
     resume: datetime | None = None
     faulty: bool = False
+    probe: str = ""  # the claim of the one try after a pause
 
     def room(self, now: datetime) -> int:
         """How many more calls may start now."""
@@ -223,7 +224,7 @@ class Worker:
         if lane.kind.per_second is not None and not early:  # a probe is alone on its way
             only, free = self._in_turn(connection, lane.kind, lane.kind.per_second, most, now)
             lane.resume = min(free, now + PACED_LOOK) if free is not None else None
-        return todos.claim(
+        claims = todos.claim(
             connection,
             lane.kind.name,
             most,
@@ -234,6 +235,8 @@ class Worker:
             early=early,
             only=only,
         )
+        lane.probe = claims[0].token if early and claims else lane.probe
+        return claims
 
     def _in_turn(
         self, connection: Connection, kind: Kind, per_second: float, most: int, now: datetime
@@ -297,7 +300,9 @@ class Worker:
         if done.messages and lane.kind.per_second is not None:
             per_second = lane.kind.per_second
             pace.charge(connection, claim.kind, claim.way, done.messages, now, per_second=per_second)
-        if lane.faulty and done.called:
+        if lane.faulty and not done.called and claim.token == lane.probe:
+            holds.unprobed(connection, claim.kind, now)
+        elif lane.faulty and done.called:
             holds.well(connection, claim.kind, now, breaker_faults=self._tempo.breaker_faults)
 
     def _postpone(self, connection: Connection, lane: _Lane, claim: Claim, error: Retryable) -> None:

@@ -42,6 +42,22 @@ class Gauges:
             ("kind", "outcome"),
             registry=self.registry,
         )
+        kinds = ("kind", "state")
+        self._owed = Gauge(
+            "pipesleuth_todos", "To-dos that are owed, by kind and state.", kinds, registry=self.registry
+        )
+        self._attempts = Gauge(
+            "pipesleuth_todo_attempts", "The most tries of one to-do, by kind and state.", kinds, registry=self.registry
+        )
+        self._overdue = Gauge(
+            "pipesleuth_todo_lag_seconds",
+            "How long the oldest to-do has been due, by kind and state.",
+            kinds,
+            registry=self.registry,
+        )
+        self._held = Gauge(
+            "pipesleuth_held_seconds", "How long a destination is held back yet.", ("kind",), registry=self.registry
+        )
         self._analyses = Counter(
             "pipesleuth_ai_calls", "Calls of the AI by outcome.", ("outcome",), registry=self.registry
         )
@@ -105,6 +121,18 @@ class Gauges:
             self._coverage.labels(line["source"], "reconciler").set(line["by_reconciler"])
             if line["lag_seconds"] is not None:
                 self._lag.labels(line["source"]).set(line["lag_seconds"])
+
+    def owed(self, figures: Sequence[Mapping[str, Any]], held: Mapping[str, float]) -> None:
+        """Show what is owed at this moment, and nothing of what was owed before."""
+        for gauge in (self._owed, self._attempts, self._overdue, self._held):
+            gauge.clear()
+        for row in figures:
+            labels = (row["kind"], row["state"])
+            self._owed.labels(*labels).set(row["count"])
+            self._attempts.labels(*labels).set(row["attempts"])
+            self._overdue.labels(*labels).set(row["lag"])
+        for kind, seconds in held.items():
+            self._held.labels(kind).set(seconds)
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""

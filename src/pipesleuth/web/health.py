@@ -6,16 +6,18 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
 from pipesleuth.model import StoreUnavailable
-from pipesleuth.tickets import coverage
+from pipesleuth.tickets import coverage, owed
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.deps import TheHouse
 
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["operations"])
 BEAT = timedelta(seconds=30)
 
@@ -44,6 +46,11 @@ async def readyz(house: TheHouse) -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(house: TheHouse) -> Response:
     """Figures for Prometheus."""
+    now = house.now()
+    try:
+        house.gauges.owed(*await house.database.read(lambda c: (owed.figures(c, now), owed.held(c, now))))
+    except StoreUnavailable as error:  # what this process counts by itself is shown all the same
+        log.warning("metrics.without_todos", reason=str(error))
     for (kind, outcome), count in house.worker_counts().items():
         house.gauges.todos.labels(kind, outcome).set(count)
     # The process's own figures are shown even while the database is away.
