@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pipesleuth.model import Category, Confidence, Diagnosis, Failure
 from pipesleuth.triage.codes import error_type
-from pipesleuth.triage.entity import entity_of, sensible, tidy
+from pipesleuth.triage.entity import anything_named, entity_of, sensible, tidy
 from pipesleuth.triage.excerpt import FULL_LIMIT, QUICK_LIMIT, Excerpt, excerpt
 from pipesleuth.triage.families import families
 from pipesleuth.triage.fingerprint import soften
@@ -207,7 +207,14 @@ def _entity(failure: Failure, reading: _Reading, best: Candidate | None, categor
     if kind == "activity" and reading.peeled.thing:
         return reading.peeled.thing
     found = entity_of(reading.part.text, category, kind, best.place if best else 0)
-    return found or reading.peeled.thing or failure.activity
+    return found or reading.peeled.thing or _last_resort(failure, reading, best) or failure.activity
+
+
+def _last_resort(failure: Failure, reading: _Reading, best: Candidate | None) -> str | None:
+    """Data Factory's messages come with the activity, which says more than any word of the text; Spark's do not."""
+    if failure.source == "data_factory" or (best is not None and best.entry.entity == "none"):
+        return None
+    return anything_named(reading.part.text, best.place if best else 0)
 
 
 def _words(failure: Failure, reading: _Reading, best: Candidate | None, entity: str | None) -> dict[str, str]:

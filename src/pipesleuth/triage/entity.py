@@ -9,10 +9,23 @@ from pipesleuth.triage.naming import KINDS
 
 _FOCUS = 3000
 _MAX = 300
+_MAX_BLANKS = 5
 _COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in KINDS.items()}
 _ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
 _SECRET = re.compile(r"secretName: ?([\w\-]{2,127})")
-_ANYWHERE = ("path", "table", "column", "package", "host", "cluster", "resource", "principal", "function", "container")
+_ANYWHERE = (
+    "path",
+    "table",
+    "column",
+    "package",
+    "host",
+    "cluster",
+    "resource",
+    "principal",
+    "function",
+    "container",
+    "identifier",
+)
 _PACKAGES = ("org.apache.", "java.", "javax.", "com.databricks.", "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP_WORDS = (
@@ -20,13 +33,13 @@ _STOP_WORDS = (
     "errorcode code details string int integer failed type value name internalservererror unauthorized "
     "installation resolution version status failure exception cluster server the a an of in on to for is "
     "not was task_key run_id run keys request provided length width size delimiter mapping count index "
-    "assignment path invalid "
+    "assignment path invalid or and be by "
 )
 _STOP = frozenset(_STOP_WORDS.split())
 # Words that our own search in a sentence may hit; where an entry captures such a word, it means it.
 _PLAIN_WORDS = (
     "due or and be has have had with from at by as that this it attempted reading writing when while which could "
-    "cannot will would should must may can does did do are were been caused located given found missing using into "
+    "sqlstate during parts cannot will would should must may can does did do are were been caused located given found missing using into "
     "if but please see class data object file table column columns spark python java unknown schema catalog view "
     "database function parameter field fields only all any no some more one two its your our their mapreduce "
 )
@@ -107,6 +120,12 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
     for match in _ANY_QUOTED.finditer(near):
         if match.group("e").strip("'\"`").casefold() not in _PLAIN:
             return match.group("e").strip("'\"`")
+    return None
+
+
+def anything_named(text: str, focus: int) -> str | None:
+    """Whatever a text names near the place `focus`, of any kind; the last resort where nothing better is known."""
+    near = text[max(0, focus - _FOCUS // 3) :][:_FOCUS]
     return next((found for one in _ANYWHERE if (found := _first(one, near))), None)
 
 
@@ -126,12 +145,16 @@ def _first(kind: str, text: str) -> str | None:
 
 def _is_beside_the_point(name: str) -> bool:
     """Whether it is a page to read or the package of a class, not a thing the failure is about."""
-    return name.startswith(_PACKAGES) or any(mark in name for mark in _HELP)
+    return name.startswith(_PACKAGES) or _is_a_sentence(name) or any(mark in name for mark in _HELP)
+
+
+def _is_a_sentence(name: str) -> bool:
+    return name.count(" ") > _MAX_BLANKS or ". " in name
 
 
 def sensible(name: str) -> bool:
     """Whether a word can be the name of a thing at all."""
-    return name.casefold() not in _STOP
+    return name.casefold() not in _STOP and not _is_a_sentence(name)
 
 
 def tidy(name: str) -> str:
@@ -139,6 +162,8 @@ def tidy(name: str) -> str:
     name = name.strip(" \t\r\n,;:'\"")[:_MAX].strip()
     if name.startswith(("http", "abfs", "wasb")) and "?" in name:
         name = name.split("?", 1)[0]
+    if name.count("`") % 2:
+        name = name.strip("`")
     if "\\\\" in name[2:]:
         name = name[:2] + name[2:].replace("\\\\", "\\")
     return name.rstrip(".") if name.count(".") != 2 or len(name) > 4 else name

@@ -11,14 +11,14 @@ _NAME = r"(?P<e>[A-Za-z_#@][\w.$#\-]{1,120})"
 KINDS: dict[str, tuple[str, ...]] = {
     "column": (
         r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?['\"`]{1,2}(?P<e>[^'\"`\n(),;]{1,128})['\"`]",
-        r"[Cc]olumn:? ['\"`\[](?P<e>[\w.$#@\-]{1,128})",
+        r"[Cc]olumn:? ['\"`\[](?P<e>(?=[\w.$#@\-]{0,127}[A-Za-z])[\w.$#@\-]{1,128})",
         r"(?:column|field|variable|attribute|function parameter)[\w ]{0,30} with name " + _TICKED,
-        r"[Cc]olumn[:\s]{1,2}\[(?P<e>[^\],\n]{1,120})",
+        r"[Cc]olumn[:\s]{1,2}\[(?P<e>[A-Za-z_][^\],\n]{0,120})",
         r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?: name)?:? ?" + _QUOTED,
         r"[Cc](?:annot|ouldn't|ould not) resolve (?:[a-z]{1,12} ){0,3}" + _QUOTED,
         r"[Ff]ields? named (?P<e>[\w.]{1,120}\w)",
         r"optional \w{2,12} (?P<e>\w{1,80})",
-        r"[Cc]olumn(?: name)?[:=]? ?(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on)\b)"
+        r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on)\b)"
         + _NAME,
     ),
     "table": (
@@ -31,11 +31,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:INTO|FROM|UPDATE|TABLE|into table|from table) (?P<e>\[?[A-Za-z_]\w{0,80}\]?(?:\.\[?[A-Za-z_]\w{0,80}\]?){1,3})",
     ),
     "path": (
-        r"(?:[Ff]ile|operation|[Dd]ownload|[Uu]pload) failed at path:? ?'?(?P<e>[^,'\n]{1,300}?)\.?'?\.?(?=,|$|\n)",
         r"\b[Pp]ath: ?(?P<e>[^\s,'\"]{2,300})",
         r"(?P<e>(?:abfss?|wasbs?|s3[an]?|adl|gs|hdfs|dbfs|file|ftps?|sftp):/{1,3}[^\s'\"<>,;)\]]{2,400})",
         r"(?:[Pp]ath|[Ff]older|[Dd]irectory|[Bb]lob)(?: name)?:? ?" + _QUOTED,
         r"(?:[Ff]iles?(?:\(s\))?|[Ff]ile ?[Nn]ame)(?: name| path)?:? ?" + _QUOTED,
+        r"(?:[Ff]ile|operation|[Dd]ownload|[Uu]pload) failed at path:? ?'?(?P<e>[^,'\n]{1,300}?)\.?'?\.?(?=,|$|\n)",
         r"(?P<e>/(?:mnt|dbfs|Volumes|Workspace|Users|Repos|FileStore|databricks|tmp|local_disk0)/[^\s'\"<>,;)\]]{1,300})",
         r"(?P<e>https?://[^\s'\"<>,;)\]]{4,400})",
         r"(?<![\w:\\])(?P<e>[A-Za-z]:\\[^\s'\"<>|,;]{1,260})",
@@ -49,7 +49,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:windows\.net|azure\.com|azuredatabricks\.net|azure\.net|snowflakecomputing\.com|amazonaws\.com|microsoftonline\.com))\b",
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:net|com|org|io|local|internal|corp|lan|cloud|ms|cn|us|de|uk|eu))(?=[:/\s,'\")\]]|\.?$)",
         r"(?P<e>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::\d{2,5})?)\b",
-        r"(?<![\w.$/])(?P<e>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}[a-z]{2,24})(?=:\d{2,5}\b)",
+        r"(?<![\w.$/])(?P<e>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?!java|scala|py|cs|go|js|kt)[a-z]{2,24})(?=:\d{2,5}\b)",
         r"(?<![\w.$/])(?P<e>(?!(?:org|java|javax|sun|io|azure|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})(?![.\w$(])",
     ),
     "linked_service": (r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,),
@@ -93,6 +93,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"NameError: name ['\"](?P<e>\w{1,80})",
     ),
     "cluster": (r"(?P<e>\b\d{4}-\d{6}-[a-z0-9]{4,12})\b",),
+    # a word that is written like a name in code: with an underscore, a point or a hump in it
+    "identifier": (
+        r"(?<![\w./\\\-@\[])(?P<e>[a-z][a-z0-9]{0,40}(?:[A-Z][a-z0-9]{1,40}){1,6}|(?=[A-Z0-9_.]{0,60}[a-z])[A-Za-z]\w{0,60}(?:[._]\w{1,60}){1,5})(?![\w(/:])",
+    ),
     "dataset": (r"[Dd]ataset(?: name)?:? ?" + _QUOTED,),
     "secret": (
         r"(?:[Ss]ecret|[Ss]cope|[Kk]ey(?: [Nn]ame)?|[Kk]ey [Vv]ault|[Vv]ault)(?: with name| name)?:? ?" + _QUOTED,
@@ -101,8 +105,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "container": (
         r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
-        r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Aa]ccount|[Ss]torage account|[Qq]ueue|[Tt]opic)(?: [Nn]ame)?:? ?"
-        + _QUOTED,
+        r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: [Nn]ame)?:? ?" + _QUOTED,
+        r"(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,
         r"Container Name: (?P<e>[\w$.\-]{1,80})",
     ),
     "resource": (

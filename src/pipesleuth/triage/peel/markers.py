@@ -41,13 +41,14 @@ _RULES = (
     Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
     Rule(
         "blob",
-        "ErrorCode=",
+        "ErrorCode",
         re.compile(
-            r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:'?Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)?Message="
+            r"ErrorCode ?= ?(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:' ?)?"
+            r"(?:Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)? ?Message ?="
         ),
     ),
-    Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'])")),
-    Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}),Message=")),
+    Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'\"])")),
+    Rule("frame", "Type=", re.compile(r"(?:'|\b)Type=(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
     Rule("sql", "umber", re.compile(r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
     Rule("storage", "ErrorCode: ", re.compile(r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
     Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
