@@ -26,11 +26,11 @@ class Channel:
         self.name = name
         self.told: list[Notice] = []
 
-    async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
+    async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:  # noqa: ARG002  # of the contract
         self.told.append(notice)
         return Receipt(key=f"C{len(self.told)}" if receipt is None else receipt.key, more=NOTHING)
 
-    async def read_update(self, request: Any) -> StatusChange | None:
+    async def read_update(self, request: Any) -> StatusChange | None:  # noqa: ARG002  # the same
         return None
 
     async def close(self) -> None:
