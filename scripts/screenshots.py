@@ -68,7 +68,7 @@ class Shoot:
             page = self.open(f"/dashboard?tab={tab}")
             self.shot(page, tab.replace("_", "-"), whole=tab in {"insights", "inbound"})
             page.close()
-        page = self.open("/dashboard?group=team")
+        page = self.open("/dashboard?group=finops_team")
         self.shot(page, "groups")
         page.get_by_role("button", name="Menu").click()
         self.shot(page, "menu")

@@ -65,3 +65,8 @@ test("a name of 100 kB costs no time worth mentioning", () => {
   for (let n = 0; n < 20; n += 1) html`<p title="${"<".repeat(100_000)}">${"&".repeat(100_000)}</p>`.toString();
   assert.ok(performance.now() - start < 2000);
 });
+
+test("false is nothing in text, and said in an attribute", () => {
+  assert.equal(html`<b aria-pressed="${false}">${false}</b>`.toString(), '<b aria-pressed="false"></b>');
+  assert.equal(html`<b aria-pressed="${true}">${null}</b>`.toString(), '<b aria-pressed="true"></b>');
+});

@@ -62,7 +62,8 @@ function places(strings) {
 }
 
 function shown(value, place) {
-	if (value === null || value === undefined || value === false) return "";
+	// Nothing is shown for `false` in text; an attribute such as aria-pressed says it.
+	if (value === null || value === undefined || (value === false && place.length < 2)) return "";
 	if (place === "<") {
 		if (value instanceof Flag) return value.toString();
 		throw new TypeError("a value may stand in text or in a quoted attribute, nowhere else");
