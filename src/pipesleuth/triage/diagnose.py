@@ -19,6 +19,7 @@ from pipesleuth.triage.knowledge.entry import Advice, Weight, fill
 from pipesleuth.triage.knowledge.reading import OUR_FOLDER, read_advice, read_folder
 from pipesleuth.triage.knowledge.shelf import Shelf, place_of
 from pipesleuth.triage.peel import Peeled, peel_excerpt
+from pipesleuth.triage.quotation import quotation
 from pipesleuth.triage.ranking import Candidate, confidence, ranked
 from pipesleuth.triage.severity import rate
 
@@ -152,8 +153,10 @@ class Triage:
         best = found[0] if found else None
         category = best.entry.category if best else Category.UNKNOWN
         advice = self._advice[category]
-        entity = _entity(failure, reading, best, category)
-        words = _words(failure, reading, best, entity)
+        named = _named(reading, best, category)
+        entity = named or reading.peeled.thing or _last_resort(failure, reading, best) or failure.activity
+        # where only the activity or stream is known it is no name for a table, host or path
+        words = _words(failure, reading, best, entity if best and best.entry.entity == "activity" else named)
         entry = best.entry if best else None
         retryable = advice.retryable if entry is None or entry.retryable is None else entry.retryable
         heals = advice.auto_heal if entry is None or entry.auto_heal is None else entry.auto_heal
@@ -199,15 +202,15 @@ def _whole_key(failure: Failure) -> tuple[str | None, ...]:
     )  # fmt: skip
 
 
-def _entity(failure: Failure, reading: _Reading, best: Candidate | None, category: Category) -> str | None:
+def _named(reading: _Reading, best: Candidate | None, category: Category) -> str | None:
+    """What the message itself names as affected; None where it only says in which activity or stream."""
     named = tidy(best.groups["entity"]) if best is not None and best.groups.get("entity") else ""
     if named and sensible(named):
         return named
     kind = best.entry.entity if best else None
     if kind == "activity" and reading.peeled.thing:
         return reading.peeled.thing
-    found = entity_of(reading.part.text, category, kind, best.place if best else 0)
-    return found or reading.peeled.thing or _last_resort(failure, reading, best) or failure.activity
+    return entity_of(reading.part.text, category, kind, best.place if best else 0)
 
 
 def _last_resort(failure: Failure, reading: _Reading, best: Candidate | None) -> str | None:
@@ -233,9 +236,7 @@ def _words(failure: Failure, reading: _Reading, best: Candidate | None, entity: 
 
 
 def _root_cause(sentence: str, reading: _Reading) -> str:
-    said = reading.peeled.innermost.text
-    if len(said) > _QUOTE:
-        said = said[:_QUOTE].rsplit(" ", 1)[0] + " …"
+    said = quotation(reading.peeled.causes)
     return f"{sentence} The platform said: {said}" if said else sentence
 
 

@@ -15,6 +15,7 @@ _POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.PLAIN: 38.0, Weight.NO
 _TEAM = 200.0
 _DEPTH = {Weight.GENERAL: 3.5, Weight.PLAIN: 7.0}
 _CLOSE = 8.0
+_TELLING = frozenset({Weight.STRONG, Weight.NORMAL, Weight.PLAIN})
 _AT_HOME = 8.0
 _MAX_RANKED = 24
 _SPARK_WORDS = ("databricks", "Databricks", "spark", "Spark", "py4j", "DF-", "dbfs:")
@@ -31,6 +32,7 @@ class Candidate:
     length: int
     groups: Mapping[str, str]
     patterns: tuple[re2.Regexp, ...] = ()
+    doubtful: bool = False  # another platform's, or known by its code alone while its wording is another
 
 
 def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | None) -> list[Candidate]:
@@ -39,6 +41,7 @@ def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | Non
     related = _speaks_of_spark(text, activity_type) if source == "data_factory" else False
     foreign = -8.0 if related else -30.0
     found = [_candidate(hit, text, source, activity_type, foreign) for hit in strongest[:_MAX_RANKED]]
+    found = [one for one in found if one.points > 0]
     found.sort(key=lambda one: (-one.points, one.entry.id))
     return found
 
@@ -52,15 +55,14 @@ def confidence(found: Sequence[Candidate]) -> Confidence:
     agreed = any(one.entry.category is best.entry.category for one in found[1:])
     others = [one for one in found[1:] if one.entry.category is not best.entry.category]
     rivals = any(best.points - one.points < _CLOSE for one in others)
+    if best.doubtful or weight is Weight.PLAIN:
+        return Confidence.MEDIUM if weight in _TELLING else Confidence.LOW
     if weight is Weight.STRONG:
         return Confidence.HIGH if rivals else Confidence.VERY_HIGH
     if weight is Weight.NORMAL:
         return Confidence.MEDIUM if rivals else Confidence.HIGH
-    if weight is Weight.PLAIN:
-        return Confidence.MEDIUM
-    if weight is Weight.WEAK:
-        return Confidence.LOW if rivals and not agreed else Confidence.MEDIUM
-    return Confidence.MEDIUM if agreed and not rivals else Confidence.LOW
+    sure = agreed or not rivals if weight is Weight.WEAK else agreed and not rivals
+    return Confidence.MEDIUM if sure else Confidence.LOW
 
 
 def _speaks_of_spark(text: str, activity_type: str | None) -> bool:
@@ -84,7 +86,9 @@ def _candidate(hit: Hit, text: str, source: str, activity_type: str | None, fore
         place = text.casefold().find(hit.code.casefold())
     points = sum(much for much, _ in parts)
     reasons = tuple(f"{reason} {much:+.1f}" for much, reason in parts if much)
-    return Candidate(entry, points, reasons, max(place, 0), length, groups, hit.patterns)
+    stranger = entry.platform not in {"any", source} and foreign <= -30.0
+    other = bool(hit.code and hit.code.isdigit() and entry.patterns and not hit.patterns)
+    return Candidate(entry, points, reasons, max(place, 0), length, groups, hit.patterns, stranger or other)
 
 
 def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
@@ -95,7 +99,8 @@ def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
         if hit.patterns:
             parts.append((6.0, "code and wording"))
         elif hit.entry.patterns:
-            parts.append((-6.0, "another wording"))
+            # a number of Data Factory's covers many causes, a named code one
+            parts.append((-20.0 if hit.code.isdigit() else -6.0, "another wording"))
     if hit.patterns:
         parts.append((min(length, 60) / 10.0, "length of the wording"))
         parts.append((_DEPTH.get(hit.entry.weight, 14.0) * max(depth, 0.0), "depth"))

@@ -113,7 +113,9 @@ def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_holes_are_filled_or_say_their_alternative() -> None:
-    assert fill("The {column|value} of {table} in {x|}.", {"table": "orders"}) == "The value of orders in ."
+    assert fill("The {column|value} of {table} in {x|}.", {"table": "orders"}) == "The value of orders in."
+    assert fill("The table {entity} is gone.", {}) == "The table is gone."
+    assert fill("{entity} is gone. {entity} was new.", {}) == "It is gone. It was new."
     assert fill("{linked_service}", {}) == "the linked service"
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pipesleuth.model import Category, Priority, Responder, Severity
 
+_GAP = re.compile(r" +(?= |[.,:;](?: |$))")
 _HOLE = re.compile(r"\{(?P<name>[a-z_]{1,40})(?:\|(?P<otherwise>[^{}]{0,200}))?\}")
 
 
@@ -84,9 +85,14 @@ def fill(text: str, words: dict[str, str]) -> str:
         if words.get(name):
             return words[name]
         otherwise = match.group("otherwise")
-        return otherwise if otherwise is not None else "the " + name.replace("_", " ")
+        if otherwise is not None:
+            return otherwise
+        if name != "entity":
+            return "the " + name.replace("_", " ")
+        before = text[: match.start()].rstrip()
+        return "" if before and before[-1] not in ".:;" else "It"
 
-    return _HOLE.sub(said, text)
+    return _GAP.sub("", _HOLE.sub(said, text))
 
 
 def holes(text: str) -> list[str]:
