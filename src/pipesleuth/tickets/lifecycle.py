@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select, update
+from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.model import (
@@ -59,9 +59,20 @@ def locked(statement: Select[Any], *, skip: bool = False) -> Select[Any]:
     return statement.with_for_update(skip_locked=skip).with_hint(Ticket, hint, "mssql")
 
 
+@lru_cache(maxsize=1)
+def _one() -> Select[Any]:
+    # Made once: putting a statement together takes longer than running it.
+    return locked(select(Ticket).where(Ticket.id == bindparam("one")))
+
+
+@lru_cache(maxsize=1)
+def _changed() -> Update:
+    return update(Ticket).where(Ticket.id == bindparam("one"))
+
+
 def fetch(connection: Connection, ticket_id: str) -> RowMapping:
     """A ticket's row, locked until the transaction ends. Raises NoSuchTicket."""
-    row = connection.execute(locked(select(Ticket).where(Ticket.id == ticket_id))).mappings().first()
+    row = connection.execute(_one(), {"one": ticket_id}).mappings().first()
     if row is None:
         raise NoSuchTicket(f"There is no ticket {ticket_id[:64]}.")
     return row
@@ -78,7 +89,7 @@ def change(
 ) -> int:
     """Write new values and the line that says so, and make the channels due but those in `silent`; the new version."""
     version = int(row["version"]) + 1
-    connection.execute(update(Ticket).where(Ticket.id == row["id"]).values(**values, version=version))
+    connection.execute(_changed(), {"one": row["id"], **values, "version": version})
     todos.want(connection, row["id"], tuple(kind for kind in CHANNELS if kind not in silent), version)
     said = replace(entry, event=entry.event or trail.TICKET_UPDATED)
     trail.write(connection, [trail.line({**row, **values}, said, now, version=version)])
