@@ -14,19 +14,13 @@ _COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, 
 _ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
 _SECRET = re.compile(r"secretName: ?([\w\-]{2,127})")
 _ANYWHERE = (
-    "path",
-    "table",
-    "column",
-    "package",
-    "host",
-    "cluster",
-    "resource",
-    "principal",
-    "function",
-    "container",
-    "identifier",
-)
-_PACKAGES = ("org.apache.", "java.", "javax.", "com.databricks.", "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.")
+    "path", "table", "column", "package", "host",
+    "resource", "principal", "function", "container", "identifier", "cluster",
+)  # fmt: skip
+_PACKAGES = (
+    "org.apache.", "java.", "javax.", "com.databricks.",
+    "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.", "pyspark.",
+)  # fmt: skip
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP_WORDS = (
     "source sink usererror systemerror null none true false forbidden notfound badrequest message error "
@@ -39,8 +33,9 @@ _STOP = frozenset(_STOP_WORDS.split())
 # Words that our own search in a sentence may hit; where an entry captures such a word, it means it.
 _PLAIN_WORDS = (
     "due or and be has have had with from at by as that this it attempted reading writing when while which could "
-    "sqlstate during parts cannot will would should must may can does did do are were been caused located given found missing using into "
-    "if but please see class data object file table column columns spark python java unknown schema catalog view "
+    "sqlstate during parts cannot will would should must may can does did do are were been caused located given found "
+    "missing using into gateway if but please see class data object "
+    "file table column columns spark python java unknown schema catalog view "
     "database function parameter field fields only all any no some more one two its your our their mapreduce "
 )
 _PLAIN = _STOP | frozenset(_PLAIN_WORDS.split())
@@ -118,8 +113,9 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
     if kind == "none":
         return _first("cluster", near)
     for match in _ANY_QUOTED.finditer(near):
-        if match.group("e").strip("'\"`").casefold() not in _PLAIN:
-            return match.group("e").strip("'\"`")
+        name = match.group("e").strip("'\"`")
+        if name.casefold() not in _PLAIN and not _is_beside_the_point(name):
+            return name
     return None
 
 

@@ -43,6 +43,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?<![\w:/.])(?P<e>/[\w.\-]{1,80}(?:/[\w.\-=${}]{1,80}){1,20})",
     ),
     "host": (
+        r"Request URL: ?(?P<e>https?://[^\s'\"<>,;)\]]{4,400})",
+        r"EndPoint: ?['\"](?:\w{1,20}/)?(?P<e>[\w.\-]{3,200}:\d{2,5})",
+        r"(?<=[{(])(?P<e>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:\d{2,5})(?=[})])",
         r"(?:UnknownHostException|[Uu]nknown host|NameResolutionError|resolve host(?:name)?|getaddrinfo ENOTFOUND):? {0,2}['\"]?(?P<e>[A-Za-z0-9][\w.\-]{2,200})",
         r"[Hh]ost(?: ?name)?(?:[:=]| is)? {0,2}['\"](?P<e>[\w.\-:\\]{3,200})",
         r"(?:[Ss]erver|[Dd]ata ?[Ss]ource|[Rr]emote name|endpoint)(?: name)?:? {0,2}['\"](?P<e>[^'\"\n]{3,200})['\"]",
@@ -92,7 +95,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Ff]unction|[Pp]rocedure|[Rr]outine) (?P<e>`[^`\n]{1,120}`(?:\.`[^`\n]{1,120}`){0,3})",
         r"NameError: name ['\"](?P<e>\w{1,80})",
     ),
-    "cluster": (r"(?P<e>\b\d{4}-\d{6}-[a-z0-9]{4,12})\b",),
+    # the first thing in backticks, else the first in quotes: what a sentence of Spark is about
+    "name": (_TICKED, r"(?<![\w`])['\"](?P<e>\w[\w.\-/:@ ]{0,120}\w)['\"]"),
+    "cluster": (r"(?P<e>\b\d{4}-\d{6}-[a-z0-9]{3,12})\b",),
     # a word that is written like a name in code: with an underscore, a point or a hump in it
     "identifier": (
         r"(?<![\w./\\\-@\[])(?P<e>[a-z][a-z0-9]{0,40}(?:[A-Z][a-z0-9]{1,40}){1,6}|(?=[A-Z0-9_.]{0,60}[a-z])[A-Za-z]\w{0,60}(?:[._]\w{1,60}){1,5})(?![\w(/:])",
@@ -105,7 +110,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "container": (
         r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
-        r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: [Nn]ame)?:? ?" + _QUOTED,
+        r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: ?[Nn]ame)?:? ?" + _QUOTED,
         r"(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,
         r"Container Name: (?P<e>[\w$.\-]{1,80})",
     ),
@@ -114,9 +119,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\bMicrosoft\.[A-Z]\w{2,40}/\w{2,60}(?:/\w{2,60})?)",
         r"(?:[Rr]esource|[Cc]luster|[Pp]ool|[Jj]ob|[Rr]un|[Pp]ipeline|[Tt]ask|[Ee]ndpoint|[Ww]arehouse|[Ee]xperiment)(?: id| ID| name| type)?:? ?"
         + _QUOTED,
-        r"(?:[Cc]luster|[Jj]ob|[Rr]un|[Pp]ool|[Ii]nstance)(?: [Ii][Dd])?:? (?P<e>\d{4}-\d{6}-\w{4,12}|\d{3,20})\b",
+        r"(?:[Jj]ob|[Rr]un|[Pp]ool|[Ii]nstance)(?: [Ii][Dd])?:? (?P<e>\d{3,20})\b",
         r"(?P<e>\b(?:[\w-]{1,80}/)?partition \d{1,6})\b",
         r"TopicPartition: (?P<e>[\w.\-]{2,120})",
+        r"(?P<e>\b(?:arn:aws[\w\-]{0,10}:[^\s'\",;)]{8,300}|projects/[\w\-]{1,60}/[^\s'\",;)]{2,300}\w|subnet-[0-9a-f]{6,20}|i-[0-9a-f]{8,20})\b)",
+        r"\b[Pp]ool (?P<e>[\w\-]{2,80}-[\w\-]{2,80})",
     ),
     "size": (
         r"(?P<e>\bStandard_[A-Z]\w{1,40})",

@@ -121,3 +121,7 @@ def test_holes_are_filled_or_say_their_alternative() -> None:
 
 def test_a_space_matches_any_white_space() -> None:
     assert loosened("a b ?c[ ] d{1,2}") == r"a\s+b\s*c[ ]\s+d{1,2}"
+
+
+def test_our_own_folder_has_no_faults() -> None:
+    assert check_folder(OUR_FOLDER)[1] == []

@@ -67,7 +67,7 @@ _RULES = (
         "ode",
         re.compile(
             r"\b(?:errorCode|error_code|ErrorCode|StatusCode|[Cc]ode|termination_code|azure_error_code|aws_api_error_code)"
-            r"\s{0,3}\"?\s{0,3}:\s{0,3}\"?\s{0,2}(?P<code>[A-Za-z][\w.\-]{2,120})"
+            r"\s{0,3}[\"']?\s{0,3}:\s{0,3}[\"']?\s{0,2}(?P<code>[A-Za-z][\w.\-]{2,120})"
         ),
     ),
     Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
