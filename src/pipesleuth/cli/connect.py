@@ -23,10 +23,10 @@ connecting = typer.Typer(help="Let a platform tell us of its failures.", no_args
 
 def register(app: typer.Typer) -> None:
     """Mount `connect` on the program."""
+    connecting.callback()(_platforms)
     app.add_typer(connecting, name="connect")
 
 
-@connecting.callback()
 def _platforms() -> None:
     """Let a platform tell us of its failures."""
 
