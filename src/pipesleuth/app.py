@@ -8,12 +8,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from fastapi import FastAPI
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
 from pipesleuth import __version__ as version
 from pipesleuth.accounts import Accounts, ApiKeys
@@ -26,7 +24,7 @@ from pipesleuth.destinations.slack import Slack
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
-from pipesleuth.settings import Settings, explain, kept_secret
+from pipesleuth.settings import Settings, explain, from_environment, kept_secret
 from pipesleuth.sources import registry as sources
 from pipesleuth.sources.contract import Source
 from pipesleuth.tickets import rounds
@@ -126,8 +124,8 @@ def assemble(
     """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
-    asked = _asked(clock) if asked is None else asked
-    gauges, ai = Gauges(), _ai_settings()
+    asked = from_environment(partial(sources.configured, now=clock)) if asked is None else asked
+    gauges, ai = Gauges(), from_environment(AnalystSettings)
     if analyst is None and ai.configured:
         analyst = Analyst(ai, note=gauges.ai_call, clock=lambda: clock().timestamp())
     masked = partial(mask, strict=ai.mask == "strict")
@@ -140,14 +138,14 @@ def assemble(
     asks = frozenset(source.name for source in asked if source.asks)
     waits = analyst is not None or bool(asks)
     intake = _intake(settings, database, finops, shelf, asks, waits=waits, clock=clock)
-    seconds, known = _environment(EnrichmentSettings).enrich_seconds, sources.by_name(asked)
+    seconds, known = from_environment(EnrichmentSettings).enrich_seconds, sources.by_name(asked)
     enrichment = Enrichment(database, known, intake, triage, finops, seconds=seconds, now=clock)
     enrich = dict.fromkeys(asks, enrichment.on)
     opinions = Opinions(database, analyst, now=clock) if analyst else None
     patience = Patience(settings.rca_give_up_seconds, settings.sla_warn_seconds, settings.call_seconds)
     analysis = Analysis(database, triage, enrich, opinions, patience, now=clock)
     kinds = _kinds(settings, database, links, analysis, shelf=shelf, masked=masked, clock=clock)
-    history = _environment(ReconcilerSettings)
+    history = from_environment(ReconcilerSettings)
     lease = settings.lease_seconds
     reconciler = Reconciler(database, asked, intake, triage, history, lease_seconds=lease, now=clock)
     worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
@@ -196,33 +194,6 @@ def secret(settings: Settings, name: str) -> str:
     """A secret from the environment, or else the one kept under DATA_DIR, made at first use."""
     given = getattr(settings, name)
     return given.get_secret_value() if given is not None else kept_secret(settings.data_dir / "secrets", name)[0]
-
-
-def _ai_settings() -> AnalystSettings:
-    """How the environment configures the AI. Raises WrongSetting."""
-    try:
-        return AnalystSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
-    except ValidationError as error:
-        raise WrongSetting(explain(error)) from error
-
-
-S = TypeVar("S", bound=BaseSettings)
-
-
-def _environment(kind: type[S]) -> S:
-    """One part's settings from the environment. Raises WrongSetting."""
-    try:
-        return kind()
-    except ValidationError as error:
-        raise WrongSetting(explain(error)) from error
-
-
-def _asked(clock: Clock) -> tuple[Source, ...]:
-    """The sources with the platforms that the environment names. Raises WrongSetting."""
-    try:
-        return sources.configured(now=clock)
-    except ValidationError as error:
-        raise WrongSetting(explain(error)) from error
 
 
 def _told(settings: Settings, clock: Clock) -> Mapping[str, Destination]:

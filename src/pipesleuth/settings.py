@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,6 +18,9 @@ from pipesleuth.model import WrongSetting
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+
+Made = TypeVar("Made")
 
 
 class Settings(BaseSettings):
@@ -158,8 +162,13 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """The settings of this process; raises WrongSetting that names the variable."""
+    return from_environment(Settings)
+
+
+def from_environment(made: type[Made] | Callable[[], Made]) -> Made:
+    """What is made of the environment and `.env`, such as a settings class; raises WrongSetting with its variable."""
     try:
-        return Settings()  # pyright: ignore[reportCallIssue]  # the values come from the environment
+        return made()
     except ValidationError as error:
         raise WrongSetting(explain(error)) from error
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import AuditLine, Mark, Ticket
 from pipesleuth.model import moment, timestamp
-from pipesleuth.tickets.intake import MISSED
+from pipesleuth.tickets.arrival import MISSED
 
 _TURN, _PROGRESS = "reconciler.turn", "reconciler:"
 

@@ -27,17 +27,14 @@ from pipesleuth.model import (
 )
 from pipesleuth.outbox import todos
 from pipesleuth.tickets import identity, inbound, lifecycle, lineage, sla, trail
+from pipesleuth.tickets.arrival import DUPLICATE, RACE, SUCCESS, Admission, Arrival, first_lines, told, told_row
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
 from pipesleuth.tickets.payloads import packed
 from pipesleuth.tickets.recurrence import REPAIRED, ask_again, next_key
 from pipesleuth.triage.fingerprint import fingerprint
 
-SUCCESS = "success"
-DUPLICATE = "duplicate_ignored"
-RACE = "duplicate_race_condition"
 AGAIN = "Duplicate Run Detected"
-MISSED = "Webhook Missed"
 
 _fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
@@ -48,34 +45,6 @@ KNOWN_COLUMNS = (Ticket.id, Ticket.run_id, Ticket.status, Ticket.seen_count, Tic
 
 class NoFreeId(PipesleuthError):
     """No id could be found for a ticket."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What became of a failure: a new ticket, or the one that its run has already.
-
-    `counted` says that the ticket's row counts this one already; else it is counted within a second.
-    """
-
-    outcome: str
-    ticket_id: str
-    existing_status: str | None = None
-    counted: bool = True
-
-
-@dataclass(slots=True)
-class Arrival:
-    """A failure on its way in, with its rows ready to be written."""
-
-    failure: Failure
-    diagnosis: Diagnosis
-    prefix: str
-    at: datetime
-    ticket: dict[str, Any]
-    payload: dict[str, Any]
-    inbound: dict[str, Any]
-    opening: str
-    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +181,13 @@ class Intake:
             rival = fresh.get(run_id) if run_id else None
             if before is not None:
                 again.setdefault(before["id"], []).append(arrival)
-                answers.append(_told(arrival, DUPLICATE, before["id"], before["status"]))
+                answers.append(told(arrival, DUPLICATE, before["id"], before["status"]))
             elif rival is not None:
                 again.setdefault(rival.ticket["id"], []).append(arrival)
-                answers.append(_told(arrival, RACE, rival.ticket["id"]))
+                answers.append(told(arrival, RACE, rival.ticket["id"]))
             else:
                 fresh[run_id or arrival.ticket["id"]] = arrival
-                answers.append(_told(arrival, SUCCESS, arrival.ticket["id"]))
+                answers.append(told(arrival, SUCCESS, arrival.ticket["id"]))
         self._store(connection, list(fresh.values()))
         first = {ticket_id for ticket_id, some in again.items() if self._again(connection, ticket_id, some, known)}
         self._register.write(connection, [arrival.inbound for arrival in arrivals])
@@ -243,7 +212,7 @@ class Intake:
                 arrival.ticket["id"] = self._draw(arrival.prefix, arrival.at)
             else:
                 savepoint.commit()
-                self._register.write(connection, [_told_row(arrival, SUCCESS, arrival.ticket["id"])])
+                self._register.write(connection, [told_row(arrival, SUCCESS, arrival.ticket["id"])])
                 return Admission(SUCCESS, arrival.ticket["id"])
         raise NoFreeId(f"No ticket id was free in {DRAWS} draws.")
 
@@ -251,7 +220,7 @@ class Intake:
         self, connection: Connection, arrival: Arrival, known: Mapping[str, RowMapping], outcome: str
     ) -> Admission:
         (row,) = known.values()
-        answer = _told(arrival, outcome, row["id"], row["status"] if outcome == DUPLICATE else None)
+        answer = told(arrival, outcome, row["id"], row["status"] if outcome == DUPLICATE else None)
         counted = self._again(connection, row["id"], [arrival], known)
         self._register.write(connection, [arrival.inbound])
         return replace(answer, counted=counted)
@@ -293,7 +262,7 @@ class Intake:
         connection.execute(insert(Ticket), [arrival.ticket for arrival in arrivals])
         todos.put(connection, [todo for arrival in arrivals for todo in self._todos(arrival)])
         connection.execute(insert(Payload), [{"ticket_id": a.ticket["id"], **a.payload} for a in arrivals])
-        trail.write(connection, [line for arrival in arrivals for line in _first_lines(arrival)])
+        trail.write(connection, [line for arrival in arrivals for line in first_lines(arrival)])
 
     def _todos(self, arrival: Arrival) -> list[dict[str, Any]]:
         ticket_id, rank, duties = arrival.ticket["id"], arrival.diagnosis.priority.rank, self._duties
@@ -349,30 +318,3 @@ _UNTOUCHED: Mapping[str, Any] = {
 def _count(connection: Connection, counts: Mapping[str, int]) -> None:
     more = update(Ticket).where(Ticket.id == bindparam("one")).values(seen_count=Ticket.seen_count + bindparam("more"))
     connection.execute(more, [{"one": ticket_id, "more": number} for ticket_id, number in sorted(counts.items())])
-
-
-def _told(arrival: Arrival, outcome: str, ticket_id: str, status: str | None = None) -> Admission:
-    _told_row(arrival, outcome, ticket_id)
-    return Admission(outcome, ticket_id, status)
-
-
-def _told_row(arrival: Arrival, outcome: str, ticket_id: str) -> dict[str, Any]:
-    arrival.inbound.update(outcome=outcome, ticket_id=ticket_id)
-    return arrival.inbound
-
-
-def _first_lines(arrival: Arrival) -> list[dict[str, Any]]:
-    created = _created(arrival)
-    if not arrival.missed:
-        return [created]
-    entry = trail.Entry(action=MISSED, details=arrival.missed)
-    return [created, trail.line(arrival.ticket, entry, arrival.at)]
-
-
-def _created(arrival: Arrival) -> dict[str, Any]:
-    said = (
-        f"{arrival.ticket['rca_source']} says {arrival.ticket['category']}, {arrival.ticket['confidence']} confidence."
-    )
-    details = f"{arrival.opening} {said}".strip()
-    entry = trail.Entry(action="Ticket Created", details=details, event=trail.NEW_TICKET)
-    return trail.line(arrival.ticket, entry, arrival.at, version=1)

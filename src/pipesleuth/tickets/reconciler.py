@@ -20,8 +20,9 @@ from pipesleuth.model import Failure, Permanent, Retryable, StoreUnavailable, ti
 from pipesleuth.settings import ENVIRONMENT
 from pipesleuth.sources.contract import History, Source
 from pipesleuth.tickets import coverage, lineage
+from pipesleuth.tickets.arrival import SUCCESS
 from pipesleuth.tickets.coverage import Progress
-from pipesleuth.tickets.intake import SUCCESS, Intake
+from pipesleuth.tickets.intake import Intake
 from pipesleuth.tickets.recurrence import REPAIRED, ask_again
 from pipesleuth.triage.diagnose import Triage
 
