@@ -337,5 +337,10 @@ def test_the_command_prints_lines_for_people_and_json_for_programs(
         assert told["ok"] is False
         assert {"part", "mark", "seen", "repair"} == told["findings"][0].keys()
         assert "fault" in {finding["mark"] for finding in told["findings"]}
+    monkeypatch.setenv("DB_TYPE", "abacus")
+    said = runner.invoke(program, ["doctor", "--json"])
+    assert said.exit_code == 1
+    assert "DB_TYPE" in json.loads(said.output)["findings"][0]["seen"]
+    monkeypatch.delenv("DB_TYPE")
     assert runner.invoke(program, ["doctor", "teeth"]).exit_code == 2
     assert list(tmp_path.iterdir()) == []

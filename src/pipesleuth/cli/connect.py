@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.settings import LOOPBACK, Settings, explain, kept_secret, load
-from pipesleuth.sources.databricks_notifications import MOST_DESTINATIONS, Job, Notifications
-from pipesleuth.sources.databricks_settings import DatabricksSettings
+
+if TYPE_CHECKING:
+    from pipesleuth.sources.databricks_notifications import Job, Notifications
+    from pipesleuth.sources.databricks_settings import DatabricksSettings
 
 DOOR = "databricks-monitor"
 
@@ -43,6 +44,8 @@ def databricks(
     """Make the notification destination, and let jobs tell it of their failures; exit code 1 if a job was refused."""
     if not (job or name or every):
         raise typer.BadParameter("Say which jobs: --job ID, --name GLOB or --all.")
+    from pipesleuth.sources.databricks_notifications import Notifications  # noqa: PLC0415  # other commands start faster
+
     settings = load()
     workspace = _workspace()
     address = _address(settings, workspace)
@@ -97,7 +100,9 @@ class _Connection:
             self._say(f"[dim]=[/dim] {shown} (tells it already)")
             return True
         if job.full:
-            self._say(f"[red]✗[/red] {shown}: it tells {MOST_DESTINATIONS} destinations already; take one away first.")
+            self._say(
+                f"[red]✗[/red] {shown}: it tells as many destinations already as Databricks allows; take one away first."
+            )
             return False
         if self._apply and number is not None:
             try:
@@ -115,6 +120,10 @@ class _Connection:
 
 def _workspace() -> DatabricksSettings:
     """The workspace of the environment. Raises WrongSetting."""
+    from pydantic import ValidationError  # noqa: PLC0415  # other commands start faster without it
+
+    from pipesleuth.sources.databricks_settings import DatabricksSettings  # noqa: PLC0415  # the same
+
     try:
         settings = DatabricksSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
     except ValidationError as error:

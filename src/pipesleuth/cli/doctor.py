@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from pipesleuth.doctor import PARTS, Case, Finding, Mark, examine
+from pipesleuth.model import WrongSetting
 from pipesleuth.settings import load
 
+if TYPE_CHECKING:
+    from pipesleuth.doctor import Finding
+
 SIGNS = {
-    Mark.OK: "[green]✓[/green]",
-    Mark.WARNING: "[yellow]![/yellow]",
-    Mark.FAULT: "[red]✗[/red]",
-    Mark.OFF: "[dim]–[/dim]",
+    "ok": "[green]✓[/green]",
+    "warning": "[yellow]![/yellow]",
+    "fault": "[red]✗[/red]",
+    "off": "[dim]–[/dim]",
 }
 
 
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    part: Annotated[list[str] | None, typer.Argument(help=f"Only these: {', '.join(PARTS)}.")] = None,
+    part: Annotated[list[str] | None, typer.Argument(help="Only these parts, such as jira or slack.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     send_test: Annotated[
@@ -37,22 +40,34 @@ def doctor(
     ] = False,
 ) -> None:
     """Say how everything is; exit code 1 if something does not work."""
-    unknown = [name for name in part or [] if name not in PARTS]
-    if unknown:
-        raise typer.BadParameter(f"There is no part {unknown[0]}. Known are: {', '.join(PARTS)}.")
-    case = Case(load(), lambda: datetime.now(UTC), send_test=send_test)
-    findings = asyncio.run(examine(case, part or tuple(PARTS)))
-    counts = Counter(finding.mark for finding in findings)
+    findings = _findings(part or [], send_test=send_test)
+    well = all(finding.mark != "fault" for finding in findings)
     if as_json:
         told = [{"part": f.part, "mark": f.mark.value, "seen": f.seen, "repair": f.repair} for f in findings]
-        typer.echo(json.dumps({"ok": not counts[Mark.FAULT], "findings": told}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({"ok": well, "findings": told}, ensure_ascii=False, indent=2))
     else:
-        show(findings)
-    if counts[Mark.FAULT]:
+        _show(findings)
+    if not well:
         raise typer.Exit(1)
 
 
-def show(findings: list[Finding]) -> None:
+def _findings(parts: Sequence[str], *, send_test: bool) -> list[Finding]:
+    """What the doctor finds; settings with which nothing can start are a finding of their own."""
+    from pipesleuth.doctor import PARTS, Case, Finding, Mark, examine  # noqa: PLC0415  # other commands start faster
+
+    unknown = [name for name in parts if name not in PARTS]
+    if unknown:
+        raise typer.BadParameter(f"There is no part {unknown[0]}. Known are: {', '.join(PARTS)}.")
+    try:
+        settings = load()
+    except WrongSetting as error:
+        repair = "Correct the variable; docs/configuration.md says what it takes."
+        return [Finding("settings", Mark.FAULT, str(error), repair)]
+    case = Case(settings, lambda: datetime.now(UTC), send_test=send_test)
+    return asyncio.run(examine(case, parts or tuple(PARTS)))
+
+
+def _show(findings: Sequence[Finding]) -> None:
     """The findings as lines for a person."""
     console = Console()
     for finding in findings:
