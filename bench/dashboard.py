@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def first_view(browser: Browser, port: int, who: str) -> bool:
         session = context.new_cdp_session(page)
         session.send("Network.enable")
         size: list[float] = []
-        session.on("Network.loadingFinished", lambda said, size=size: size.append(said["encodedDataLength"]))
+        session.on("Network.loadingFinished", _noting(size))
         page.goto(f"http://127.0.0.1:{port}/dashboard", wait_until="commit")
         painted = page.evaluate(f"() => ({SEEN})('pl_')")
         took.append(painted - page.evaluate("() => performance.timeOrigin"))
@@ -116,6 +117,10 @@ def first_view(browser: Browser, port: int, who: str) -> bool:
         context.close()
     met = say(f"first view with {MANY:,} tickets, median", statistics.median(took), 1000, "ms")
     return say("transferred for it", max(sizes), 300, "kB") and met
+
+
+def _noting(sizes: list[float]) -> Callable[[dict[str, Any]], None]:
+    return lambda said: sizes.append(said["encodedDataLength"])
 
 
 def wired(browser: Browser, port: int, who: str) -> tuple[BrowserContext, Page, WebSocketRoute]:

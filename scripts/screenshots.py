@@ -1,17 +1,26 @@
-"""Shoots every page and state of a running dashboard into a folder: dark and light, wide and phone, full and empty."""
+"""Shoots every page and state of the dashboard into a folder: dark and light, wide and phone, full and empty."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
+import socket
+import sqlite3
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+DEMO_EMAIL = "demo@sigmoidanalytics.com"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -178,27 +187,71 @@ def shoot(browser: Browser, url: str, token: str, folder: Path) -> None:
         stranger.close()
 
 
+@contextlib.contextmanager
+def demo() -> Generator[tuple[str, str]]:
+    """A demo of our own with tickets in every state; its address and its user's password."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        port, board = _free_port(), _free_port()
+        log = Path(folder, "demo.log")
+        command = [sys.executable, "-m", "pipesleuth", "demo", "--port", str(port), "--pace", "0.1"]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, "--sandbox-port", str(board)], env=os.environ | {"DATA_DIR": folder}, stdout=out, stderr=out
+            )
+        try:
+            while "Everything was sent" not in log.read_text("utf-8"):
+                if process.poll() is not None:
+                    raise SystemExit(log.read_text("utf-8"))
+                time.sleep(0.2)
+            _every_state(f"http://127.0.0.1:{board}", Path(folder, "tickets.db"))
+            yield f"http://127.0.0.1:{port}", Path(folder, "secrets", "demo_password").read_text("utf-8").strip()
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _every_state(board: str, database: Path) -> None:
+    """Some tickets in progress, some closed, one over its time and one close to it."""
+    for number in range(2, 11):
+        status = {"status": "Done" if number % 2 else "In Progress", "user": "Mia Chen"}
+        request = urllib.request.Request(  # noqa: S310  # the demo's own stand-in
+            f"{board}/_jira/issues/OPS-{number}/status",
+            json.dumps(status).encode(),
+            {"content-type": "application/json"},
+        )
+        urllib.request.urlopen(request).close()  # noqa: S310  # the same
+    with contextlib.closing(sqlite3.connect(database, timeout=10)) as opened, opened:
+        first, second = opened.execute("SELECT id FROM tickets WHERE status = 'open' ORDER BY priority LIMIT 2")
+        for ticket, minutes in ((first, -4), (second, 6)):
+            due = time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime(time.time() + minutes * 60))
+            opened.execute("UPDATE tickets SET sla_due_at = ? WHERE id = ?", (due, *ticket))
+    time.sleep(5)  # Jira's webhooks come in, and the breach is noticed
+
+
 def main() -> int:
     """Reads the arguments; a password that others must not see in the process list comes from the environment."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--email", required=True, help="who logs in")
+    parser.add_argument("--url", help="a running dashboard; without one a demo is started for the pictures")
+    parser.add_argument("--email", default=DEMO_EMAIL, help="who logs in")
     parser.add_argument("--password", default=os.environ.get("DASHBOARD_PASSWORD", ""), help="or DASHBOARD_PASSWORD")
     parser.add_argument("--folder", type=Path, default=Path("screenshots"))
     parser.add_argument("--browser", default=CHROMIUM, help="the Chromium to use")
     given = parser.parse_args()
-    if not given.password:
+    if given.url and not given.password:
         print("Give --password, or set DASHBOARD_PASSWORD.", file=sys.stderr)
         return 2
     given.folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
+    started = contextlib.nullcontext((given.url, given.password)) if given.url else demo()
+    with started as (address, password), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.browser, args=FLAGS)
-        shoot(
-            browser,
-            given.url.rstrip("/"),
-            token_of(browser, given.url.rstrip("/"), given.email, given.password),
-            given.folder,
-        )
+        url = address.rstrip("/")
+        shoot(browser, url, token_of(browser, url, given.email, password), given.folder)
         browser.close()
     return 0
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +93,7 @@ def people(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def service(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[None]:
+def service(folder: Path, port: int, environment: Mapping[str, str]) -> Generator[None]:
     """The service in a process of its own, in this folder, from ready to stopped."""
     log = folder / "service.log"
     known = {
@@ -104,7 +104,7 @@ def service(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipesleuth", "serve", "--port", str(port)],
-            env=known | settings | environment,
+            env={**known, **settings, **environment},
             cwd=folder,
             stdout=out,
             stderr=out,
@@ -135,7 +135,8 @@ class Desk:
 
     def context(self, email: str | None = RESPONDER, **how: Any) -> BrowserContext:
         """A browser profile of its own, logged in unless `email` is None."""
-        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **how})
+        how.setdefault("viewport", {"width": 1280, "height": 800})
+        context = self.browser.new_context(**how)
         context.set_default_timeout(PATIENCE)
         context.on("request", lambda request: self._asked(request.url))
         if email is not None:
@@ -157,7 +158,7 @@ class Desk:
     def page(self, context: BrowserContext, path: str = "/dashboard") -> Page:
         """One more page of a profile."""
         page = context.new_page()
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", lambda said: self.complaints.extend([said.text] if said.type == "error" else []))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(f"{self.dashboards.url}{path}")
         return page

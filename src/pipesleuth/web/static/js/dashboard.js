@@ -61,7 +61,6 @@ function wire(page) {
 		next: () => page.panel("load", { more: true }),
 		tab: ({ dataset }) => go({ tab: dataset.value, ticket: null }, { push: true }),
 		help: () => at("help").showModal(),
-		"close-help": () => at("help").close(),
 		notices: async () => say(await toggleNotices()),
 		logout: async () => {
 			await page.api.post("/api/logout").catch((error) => say(error.message, true));

@@ -7,22 +7,25 @@ export const ticketPath = (id) => `/api/tickets/${encodeURIComponent(id)}`;
 
 const BUTTONS = { take: "Take", close: "Resolve", reopen: "Reopen" };
 
-export function actionForms(ticket) {
-	const allowed = (ticket.actions ?? []).filter((name) => BUTTONS[name]);
-	const form = html`<form class="deeds">
+export function actionForm(ticket) {
+	const allowed = ticket.actions;
+	if (!allowed.length) return html`<p class="note">${ticket.read_only_reason}</p>`;
+	return html`<form class="deeds">
 		<label>Note <input name="note" maxlength="2000" autocomplete="off" placeholder="What was found, what was done (optional)"></label>
 		${allowed.map((name) => html`<button name="deed" value="${name}"
 			class="${name === "take" || allowed.length === 1 ? "primary" : ""}">${BUTTONS[name]}</button>`)}</form>`;
-	const reason = html`<p class="note">${ticket.read_only_reason || "This ticket is read-only here."}</p>`;
-	return html`${allowed.length ? form : reason}
-		${ticket.can_judge !== false && html`<form class="verdict"><p><span>Is this diagnosis right?</span>
+}
+
+export function verdictForm(ticket) {
+	if (ticket.can_judge === false) return null;
+	return html`<form class="verdict"><p><span>Is this diagnosis right?</span>
 			<button name="deed" value="right">Right</button>
 			<button type="button" data-do="wrong">Wrong</button></p>
 			<div data-wrong hidden>
 				<label>True cause <select name="category"><option value="">Not sure</option>
 					${CATEGORIES.map((name) => html`<option value="${name}">${plain(name)}</option>`)}</select></label>
 				<label>What was it? <input name="why" maxlength="2000" autocomplete="off"></label>
-				<button name="deed" value="wrong">Send</button></div></form>`}`;
+				<button name="deed" value="wrong">Send</button></div></form>`;
 }
 
 export async function act(app, id, deed, value, said = {}) {

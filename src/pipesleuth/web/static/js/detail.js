@@ -1,6 +1,6 @@
 // The ticket's dialog: opened by its address, kept up to date while open.
 
-import { act, actionForms, ticketPath } from "./deeds.js";
+import { act, actionForm, ticketPath, verdictForm } from "./deeds.js";
 import { trouble } from "./furniture.js";
 import { drawTicket } from "./ticket.js";
 import { element, fill, html } from "./template.js";
@@ -50,16 +50,17 @@ export function Detail(app, dialog) {
 		if (!body.querySelector(".main"))
 			fill(body, html`<div class="main"></div><aside aria-label="Facts"></aside>`);
 		const parts = drawTicket(known, app.clock.now(), app.warn());
-		sections(body.querySelector(".main"), { ...parts.main, deeds: actionForms(known.ticket) });
+		sections(body.querySelector(".main"), { ...parts.main, deeds: actionForm(known.ticket), verdict: verdictForm(known.ticket) });
 		sections(body.querySelector("aside"), parts.side);
 	}
 
-	// Each section is filled on its own, so that a note being written survives an update elsewhere.
+	// Each section is filled on its own, so that what is being written survives an update.
 	function sections(root, parts) {
 		for (const [name, markup] of Object.entries(parts)) {
 			const section = root.querySelector(`[data-part=${name}]`) ?? root.appendChild(element(html`<section data-part="${name}"></section>`));
 			section.hidden = !markup;
-			fill(section, markup || html``);
+			const typed = section.querySelector("[name=note]")?.value;
+			if (fill(section, markup || html``) && typed) section.querySelector("[name=note]")?.setRangeText(typed);
 		}
 	}
 

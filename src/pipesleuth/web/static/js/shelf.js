@@ -35,7 +35,6 @@ export class Shelf {
 		this.#still(() => {
 			while (this.#blocks.length > wanted.length) this.#drop(this.#blocks.pop());
 			wanted.forEach((want, n) => this.#put(n, want));
-			for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
 		});
 	}
 
@@ -117,7 +116,6 @@ export class Shelf {
 				if (isIntersecting) this.#draw(block);
 				else if (!block.grid.contains(document.activeElement)) this.#empty(block);
 			}
-			for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
 		});
 	}
 
@@ -127,6 +125,7 @@ export class Shelf {
 		const anchor = scrollY > 0 ? this.#anchor() : null;
 		const before = anchor?.getBoundingClientRect().top;
 		work();
+		for (const [id, { article }] of this.#made) if (!article.isConnected) this.#made.delete(id);
 		if (focus?.isConnected && focus !== document.activeElement && this.#root.contains(focus))
 			focus.focus({ preventScroll: true });
 		const moved = anchor?.isConnected ? anchor.getBoundingClientRect().top - before : 0;

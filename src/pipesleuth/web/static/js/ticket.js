@@ -11,8 +11,8 @@ const KIN = { head: "Repeats", folded: "Repeated by", attempts: "Other attempt",
 
 export function drawTicket({ ticket, timeline, deliveries, related, chain }, now, warn) {
 	return {
-		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, chain: layers(chain), error: error(ticket), timeline: history(timeline ?? []) },
-		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries ?? []), kin: kin(ticket.lineage), related: alike(related) },
+		main: { head: head(ticket, now, warn), cause: cause(ticket), steps: steps(ticket), deeds: null, verdict: null, chain: layers(chain), error: error(ticket), timeline: history(timeline) },
+		side: { facts: about(ticket), closed: closed(ticket), deliveries: sent(deliveries), kin: kin(ticket.lineage), related: alike(related) },
 	};
 }
 

@@ -28,7 +28,7 @@ export function utc(iso) {
 }
 
 export function moment(iso) {
-	if (!iso) return html`<span class="none">—</span>`;
+	if (!iso) return html`—`;
 	return html`<time datetime="${iso}" title="${utc(iso)}">${local(iso)}</time>`;
 }
 
