@@ -23,9 +23,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return kept | {"DATA_DIR": str(folder), "RCA_API_KEY": KEY, "PYTHONUNBUFFERED": "1"} | more
 
 
-def run(
-    folder: Path, *words: str, said: str = "", seconds: float = 60, **more: str
-) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str, said: str = "", **more: str) -> subprocess.CompletedProcess[str]:
     """A command of the program, run to its end."""
     return subprocess.run(
         [sys.executable, "-m", "pipesleuth", *words],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pipesleuth.cli.serve import make_folder
 from pipesleuth.db import upgrade as schema
 from pipesleuth.settings import load
 
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def upgrade() -> None:
     """Bring the database to this version's schema."""
     settings = load()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     done = schema.upgrade(settings.database)
     shown = settings.database.render_as_string(hide_password=True)
     typer.echo(f"{shown} {'is upgraded to' if done else 'has'} schema {schema.HEAD}.")

@@ -103,7 +103,12 @@ async def _work(settings: Settings) -> None:
 
 def prepare(settings: Settings) -> None:
     """Make the data folder and bring the database up to date. Raises WrongSetting, StoreUnavailable."""
-    folder = settings.data_dir
+    make_folder(settings.data_dir)
+    upgrade(settings.database)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder, and see that it can be written. Raises WrongSetting."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable.{os.getpid()}"
@@ -113,7 +118,6 @@ def prepare(settings: Settings) -> None:
         raise WrongSetting(
             f"DATA_DIR: {folder.resolve()} cannot be written ({error.strerror}). Set DATA_DIR to a folder of yours."
         ) from error
-    upgrade(settings.database)
 
 
 def show_first_key(settings: Settings) -> None:
