@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from pipesleuth.cli import logs
+from pipesleuth.cli import demo_runs, logs
 from pipesleuth.cli.serve import SWITCH_SECONDS, bound, prepare, uvicorn_config
 from pipesleuth.model import timestamp
 from pipesleuth.settings import Settings, kept_secret, load
@@ -102,7 +102,7 @@ async def _serve(
         password, _ = kept_secret(settings.data_dir / "secrets", "demo_password")
         await _make_user(app, password)
         _say_where(address, board, password, settings)
-        showing = asyncio.create_task(_show(app, address, settings, pace))
+        showing = asyncio.create_task(_show(app, address, board, settings, pace))
         await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
         if showing.done() and not showing.cancelled():
             showing.result()
@@ -150,15 +150,19 @@ def _say_where(address: str, board: str, password: str, settings: Settings) -> N
     )
 
 
-async def _show(app: FastAPI, address: str, settings: Settings, pace: float) -> None:
+async def _show(app: FastAPI, address: str, board: str, settings: Settings, pace: float) -> None:
     """Send the failures one after the other, and say what each was answered."""
     import httpx  # noqa: PLC0415  # other commands start faster without it
 
     from pipesleuth.app import secret  # noqa: PLC0415  # the same
 
+    failures = sendings()
+    jobs = [sending.text for sending in failures if sending.door == "databricks-monitor"]
+    async with httpx.AsyncClient(base_url=board, timeout=30) as stand_ins:
+        await stand_ins.put("/_state/databricks", json=demo_runs.state(jobs))
     headers = {"x-api-key": secret(settings, "rca_api_key"), "content-type": "application/json"}
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
-        for sending in sendings():
+        for sending in failures:
             answer = await client.post(f"/{sending.door}", content=sending.text.encode())
             typer.echo(f"  {_line(sending, answer)}")
             await asyncio.sleep(pace)
