@@ -22,19 +22,22 @@ def state(bodies: Iterable[str]) -> dict[str, Any]:
     source = Databricks()
     runs: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
+    events: dict[str, list[Any]] = {}
     for body in bodies:
         try:
             failures = source.read(json.loads(body))
         except NotAFailure:
             continue
         for failure in failures:
+            if cluster := failure.facts.get("cluster_id"):
+                events[cluster] = []
             key = key_of(failure.run_id)
             # A notification of the task and one of its job tell of one run; the first says which task it was.
             if key is not None and key.run not in runs:
                 task = int(failure.facts.get("task_run_id") or int(key.run) + 1)
                 runs[key.run] = _run(failure, int(key.run), task)
                 outputs[str(task)] = {"error": failure.error_message or UNTOLD}
-    return {"runs": list(runs.values()), "outputs": outputs}
+    return {"runs": list(runs.values()), "outputs": outputs, "cluster_events": events}
 
 
 def _run(failure: Failure, number: int, task: int) -> dict[str, Any]:
