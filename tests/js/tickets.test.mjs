@@ -95,3 +95,11 @@ test("ten thousand events leave nothing behind", () => {
   assert.equal(tickets.cards.size, 1);
   assert.ok(tickets.changed.size <= 1);
 });
+
+test("what turns out to repeat another's failure leaves the list, and a search keeps it", () => {
+  tickets.page("open", page([make("head"), make("child")]), { first: true });
+  tickets.apply(told(make("child", { version: 5, caused_by: "head" })), view, NOW);
+  assert.deepEqual(ids(), ["head"]);
+  tickets.apply(told(make("child", { version: 6, caused_by: "head" })), { ...view, q: "child" }, NOW);
+  assert.deepEqual(ids().sort(), ["child", "head"]);
+});
