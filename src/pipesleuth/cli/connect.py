@@ -100,9 +100,8 @@ class _Connection:
             self._say(f"[dim]=[/dim] {shown} (tells it already)")
             return True
         if job.full:
-            self._say(
-                f"[red]✗[/red] {shown}: it tells as many destinations already as Databricks allows; take one away first."
-            )
+            full = "it tells as many destinations already as Databricks allows; take one away first"
+            self._say(f"[red]✗[/red] {shown}: {full}.")
             return False
         if self._apply and number is not None:
             try:

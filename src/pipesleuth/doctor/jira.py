@@ -12,7 +12,7 @@ from pipesleuth.client import Answer, Client, Vendor
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.jira import Jira
 from pipesleuth.destinations.jira_settings import JiraSettings
-from pipesleuth.doctor.finding import Case, Chart
+from pipesleuth.doctor.finding import Case, Chart, Mark
 from pipesleuth.model import Notice, Permanent, Retryable, Status
 
 ACCOUNT = "Check JIRA_USER_EMAIL and JIRA_API_TOKEN."
@@ -34,7 +34,7 @@ async def look(case: Case, chart: Chart) -> None:
     site = _Site(settings)
     try:
         await site.look(chart)
-        if case.send_test and not any(finding.mark == "fault" for finding in chart.findings):
+        if case.send_test and not any(finding.mark is Mark.FAULT for finding in chart.findings):
             await site.test(case, chart)
     finally:
         await site.close()

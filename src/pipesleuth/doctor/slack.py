@@ -13,7 +13,7 @@ from pipesleuth.client import Client, Vendor
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.slack import SlackSettings
 from pipesleuth.destinations.slack_wire import SlackRefusal, SlackWire, meaning
-from pipesleuth.doctor.finding import Case, Chart
+from pipesleuth.doctor.finding import Case, Chart, Mark
 from pipesleuth.model import Permanent, Retryable
 
 MOST_PAGES = 50
@@ -38,7 +38,7 @@ async def look(case: Case, chart: Chart) -> None:
         channels = dict.fromkeys((settings.slack_alert_channel, *(route.channel for route in settings.routes())))
         for name in channels:
             await _channel(chart, team, scopes, name)
-        if case.send_test and all(not finding.repair for finding in chart.findings):
+        if case.send_test and not any(finding.mark is Mark.FAULT for finding in chart.findings):
             await _sent(chart, settings)
     except SlackRefusal as refusal:
         reason = meaning(refusal, settings.slack_alert_channel, creates=False, only_channel=True)
