@@ -127,6 +127,7 @@ class Shoot:
         page.get_by_label("Email").fill("somebody@example.com")
         page.get_by_label("Password").fill("not the password")
         page.get_by_role("button", name="Log in").click()
+        page.locator(".fault:not(:empty)").first.wait_for()
         self.shot(page, "login-refused")
         page.goto(f"{self.url}/login?reason=expired")
         self.shot(page, "login-expired")

@@ -63,7 +63,7 @@ export default function Inbound(app, panel) {
 }
 
 function row(line) {
-	const tone = line.outcome === "success" ? "done" : /ignored|duplicate/.test(line.outcome) ? "quiet" : "bad";
+	const tone = /success|ok/.test(line.outcome) ? "done" : /ignored|dup|dry/.test(line.outcome) ? "quiet" : "bad";
 	return html`<tr><td>${moment(line.time)}</td><td><code>${cut(line.door, 60)}</code></td><td>${badge(tone, cut(line.outcome, 40))}</td>
 		<td class="long" dir="auto">${cut(line.reason, 300)}</td><td class="id">${line.ticket_id && toTicket(line.ticket_id)}</td>
 		<td class="number">${size(line.size)}</td><td><code>${cut(line.digest, 12)}</code></td></tr>`;

@@ -69,7 +69,7 @@ function about(ticket) {
 		["Run", ticket.run_id && away(ticket.run_url, ticket.run_id)],
 		["Jira", ticket.itsm_ticket_id && away(ticket.jira_url, ticket.itsm_ticket_id)],
 		["Whose matter", plain(ticket.responder)],
-		["May a re-run help", ticket.retryable ? "yes" : "no"],
+		["Re-run helps", ticket.retryable ? "yes" : "no"],
 		["Team", ticket.finops_team],
 		["Owner", ticket.finops_owner],
 		["Cost center", ticket.finops_cost_center],
