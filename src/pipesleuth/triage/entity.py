@@ -21,6 +21,7 @@ _PACKAGES = (
     "org.apache.", "java.", "javax.", "com.databricks.",
     "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.", "pyspark.",
 )  # fmt: skip
+_MODULE = re.compile(r"^o\d+\.\w+$|\.(?:errors?|exceptions?|exc|protocol)(?:\.|$)")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP_WORDS = (
     "source sink usererror systemerror null none true false forbidden notfound badrequest message error "
@@ -113,8 +114,8 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
     if kind == "none":
         return _first("cluster", near)
     for match in _ANY_QUOTED.finditer(near):
-        name = match.group("e").strip("'\"`")
-        if name.casefold() not in _PLAIN and not _is_beside_the_point(name):
+        name = match.group("e").strip("'\"` ")
+        if any(map(str.isalpha, name)) and name.casefold() not in _PLAIN and not _is_beside_the_point(name):
             return name
     return None
 
@@ -141,7 +142,8 @@ def _first(kind: str, text: str) -> str | None:
 
 def _is_beside_the_point(name: str) -> bool:
     """Whether it is a page to read or the package of a class, not a thing the failure is about."""
-    return name.startswith(_PACKAGES) or _is_a_sentence(name) or any(mark in name for mark in _HELP)
+    torn = name.count("(") != name.count(")")
+    return torn or name.startswith(_PACKAGES) or not sensible(name) or any(mark in name for mark in _HELP)
 
 
 def _is_a_sentence(name: str) -> bool:
@@ -150,7 +152,7 @@ def _is_a_sentence(name: str) -> bool:
 
 def sensible(name: str) -> bool:
     """Whether a word can be the name of a thing at all."""
-    return name.casefold() not in _STOP and not _is_a_sentence(name)
+    return name.casefold() not in _STOP and not _is_a_sentence(name) and any(map(str.isalnum, name))
 
 
 def tidy(name: str) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pipesleuth.model import Category
 from pipesleuth.triage.sqlstate import family_of_state
 
-# The first line of which a word stands in the name decides, so the more telling words stand first. `_` at the end of
-# a word means that the name's word ends there too (one is put behind every name).
+# The first line of which a word stands in the name decides. `_` at a word's end: the name's word ends there too.
 _WORDS: tuple[tuple[Category, str], ...] = (
     (
         Category.CONCURRENCY_CONFLICT,
@@ -219,7 +218,7 @@ _WORDS: tuple[tuple[Category, str], ...] = (
         r"""
         NOT_FOUND DOES_NOT_EXIST DOESNT_EXIST NOT_EXIST NON_EXIST NO_SUCH
         MISSING_(\w{0,20}_)?(TABLE|FILE|PATH|PARTITION|PART_FILES|CHANGE_DATA) NOT_A_DELTA_TABLE TRUNCATED
-        VERSIONS_NOT VERSION_NOT NO_COMMITS NO_RECREATABLE EMPTY_DIRECTORY CANNOT_LOAD
+        VERSIONS_NOT VERSION_NOT NO_COMMITS NO_RECREATABLE EMPTY_DIRECTORY CANNOT_LOAD COULD_NOT_READ
         UNKNOWN_(TABLE|TOPIC|DATABASE|CATALOG|ENDPOINT) GONE_ DELETED_ NO_PARTITION_FOUND NO_REPLICA
         """,
     ),

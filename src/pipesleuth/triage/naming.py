@@ -14,11 +14,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"[Cc]olumn:? ['\"`\[](?P<e>(?=[\w.$#@\-]{0,127}[A-Za-z])[\w.$#@\-]{1,128})",
         r"(?:column|field|variable|attribute|function parameter)[\w ]{0,30} with name " + _TICKED,
         r"[Cc]olumn[:\s]{1,2}\[(?P<e>[A-Za-z_][^\],\n]{0,120})",
-        r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?: name)?:? ?" + _QUOTED,
+        r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?:\(s\))?(?: name)?:? ?" + _QUOTED,
         r"[Cc](?:annot|ouldn't|ould not) resolve (?:[a-z]{1,12} ){0,3}" + _QUOTED,
         r"[Ff]ields? named (?P<e>[\w.]{1,120}\w)",
         r"optional \w{2,12} (?P<e>\w{1,80})",
-        r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on)\b)"
+        r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on|needs?|used|should|must|already|exists?|contains?|cannot|are|be|by|path)\b)"
         + _NAME,
     ),
     "table": (
@@ -117,7 +117,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "resource": (
         r"(?P<e>/subscriptions/[^\s'\"<>,;)\]]{10,400})",
         r"(?P<e>\bMicrosoft\.[A-Z]\w{2,40}/\w{2,60}(?:/\w{2,60})?)",
-        r"(?:[Rr]esource|[Cc]luster|[Pp]ool|[Jj]ob|[Rr]un|[Pp]ipeline|[Tt]ask|[Ee]ndpoint|[Ww]arehouse|[Ee]xperiment)(?: id| ID| name| type)?:? ?"
+        r"(?:[Rr]esource|[Cc]luster|[Pp]ool|[Jj]ob|[Rr]un|[Pp]ipeline|[Tt]ask|[Ee]ndpoint|[Ww]arehouse|[Ee]xperiment)(?: id| ID| name| type| with name)?:? ?\\?"
         + _QUOTED,
         r"(?:[Jj]ob|[Rr]un|[Pp]ool|[Ii]nstance)(?: [Ii][Dd])?:? (?P<e>\d{3,20})\b",
         r"(?P<e>\b(?:[\w-]{1,80}/)?partition \d{1,6})\b",

@@ -9,7 +9,7 @@ import re2
 _MAX_PATTERN = 1000
 # What is escaped or in brackets stays; then an optional space, a counted one, a plain one.
 _SPACE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]| \?| (?P<counted>(?=[*+{]))| ", re.DOTALL)
-_MEMORY = 2 * 1024 * 1024  # a pattern and its automaton; RE2 answers without the automaton when it is spent
+_MEMORY = 512 * 1024  # a pattern and its automaton, of which there are thousands; without room RE2 answers slower
 
 
 def options() -> re2.Options:

@@ -22,7 +22,7 @@ _ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _PLATFORMS = ("any", "data_factory", "databricks")
 _ENTITY_KINDS = (
     "column", "table", "path", "host", "linked_service", "integration_runtime", "package", "principal", "parameter",
-    "activity", "function", "dataset", "secret", "container", "resource", "size", "name", "none",
+    "activity", "function", "dataset", "secret", "container", "resource", "size", "name", "cluster", "none",
 )  # fmt: skip
 COMMON_HOLES = frozenset({"entity", "activity", "code", "text", "pipeline", *_ENTITY_KINDS})
 _FIELDS = (

@@ -17,7 +17,7 @@ class Cause:
     """One layer of a failure.
 
     `kind` says how it was introduced: activity, inner_activity, side, blob, frame, sql, storage, dataflow, stream,
-    databricks_run, envelope, condition, odbc, identity, oracle, cause, cluster, run, stage, exception or text.
+    databricks_run, envelope, condition, word, odbc, identity, oracle, cause, cluster, run, stage, exception or text.
     `span` are the first place and the place after the last in the original message.
     """
 

@@ -92,7 +92,10 @@ _RULES = (
     Rule(
         "exception",
         ": ",
-        re.compile(r"\b(?P<code>(?:com|org|io)(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"),
+        re.compile(
+            r"\b(?P<code>(?:com|org|io|google|azure|mlflow|botocore|sqlalchemy|airflow|openai|grpc|kafka|snowflake)"
+            r"(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"
+        ),
     ),
     Rule("socket", "SocketErrorCode", re.compile(r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})")),
     Rule("termination", "termination code", re.compile(r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})")),
