@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipesleuth.triage.peel import Cause
 
 _LONGEST = 280
-_READ = 600
+_READ = 420
 _LEAST_WORDS = 3
 _LETTERS = 0.55
 # What follows the sentence in a .NET frame, a SQL error list or a JSON envelope.

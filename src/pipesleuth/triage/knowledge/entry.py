@@ -92,7 +92,7 @@ def fill(text: str, words: dict[str, str]) -> str:
         before = text[: match.start()].rstrip()
         return "" if before and before[-1] not in ".:;" else "It"
 
-    return _GAP.sub("", _HOLE.sub(said, text))
+    return _GAP.sub("", _HOLE.sub(said, text)) if "{" in text else text
 
 
 def holes(text: str) -> list[str]:
