@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +49,15 @@ FAULTS = st.sampled_from(
 )
 
 
+@cache
+def empty_database() -> Path:
+    """A database file with the schema and nothing else, made once: hypothesis knows no fixtures."""
+    folder = Path(tempfile.mkdtemp(prefix="pipesleuth-story-schema-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    upgrade(settings_in(folder).database)
+    return folder / "tickets.db"
+
+
 class Story(RuleBasedStateMachine):
     """A service, its vendors, and everything that can happen to a ticket."""
 
@@ -65,7 +76,7 @@ class Story(RuleBasedStateMachine):
         return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     async def _open(self) -> Place:
-        upgrade(settings_in(self.folder).database)
+        shutil.copy(empty_database(), self.folder / "tickets.db")
         self.sandbox = await self.stack.enter_async_context(Sandbox(clock=lambda: self.clock().timestamp()))
         # Events are kept and not sent: the story delivers them when, in which order and as often as it likes.
         self.sandbox.world.jira.put({"webhook": {"url": "http://127.0.0.1:9/", "drop": 1}})

@@ -235,8 +235,19 @@ class Worker:
             early=early,
             only=only,
         )
-        lane.probe = claims[0].token if early and claims else lane.probe
+        if early:
+            self._count_probes(connection, lane, claims, now)
         return claims
+
+    def _count_probes(self, connection: Connection, lane: _Lane, claims: Sequence[Claim], now: datetime) -> None:
+        """A try after a pause waits for nobody's turn, but whoever follows it waits for its own."""
+        kind = lane.kind
+        for claim in claims:
+            lane.probe = claim.token
+            if kind.per_second is not None:
+                ways = kind.ways(connection, [claim.ticket_id]) if kind.ways is not None else NOTHING
+                way = ways.get(claim.ticket_id, "") + ("" if claim.receipt is None else EDITS)
+                pace.charge(connection, kind.name, way, 1, now, per_second=kind.per_second)
 
     def _in_turn(
         self, connection: Connection, kind: Kind, per_second: float, most: int, now: datetime
