@@ -32,7 +32,7 @@ SEEN = """(word) => new Promise((done) => {
   };
   if (look()) return;
   const watch = new MutationObserver(() => look() && watch.disconnect());
-  watch.observe(document.body, {childList: true, subtree: true});
+  watch.observe(document, {childList: true, subtree: true});
 })"""
 
 
