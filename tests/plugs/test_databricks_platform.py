@@ -258,7 +258,7 @@ async def test_databricks_sdk_signs_on_where_no_token_is_set(sandbox: Sandbox, m
     simple(sandbox)
     monkeypatch.setenv("DATABRICKS_CLIENT_ID", "sp")
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "dose-sandbox")
-    found = await told(sandbox, databricks_token=None, databricks_auth_type="oauth-m2m", seconds=20)
+    found = await told(sandbox, databricks_token=None, databricks_auth_type="oauth-m2m", seconds=90)
     assert found.failure.error_message == TRACE
 
 

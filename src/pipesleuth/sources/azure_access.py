@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -75,6 +76,8 @@ class AzureAccess:
         return url if url.startswith("https://") else "https://management.azure.com"
 
     async def _identity(self) -> tuple[str, float]:
+        # Loading the library takes seconds and no network: it goes on in its thread whoever waits.
+        await asyncio.to_thread(importlib.import_module, "azure.identity")
         try:
             async with asyncio.timeout(2 * IDENTITY_SECONDS):
                 return await asyncio.to_thread(self._sign_on)

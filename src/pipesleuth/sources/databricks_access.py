@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Mapping
 
@@ -28,6 +29,8 @@ class Access:
             return {"authorization": f"Bearer {self._token}"}
         async with self._turn:
             if self._kept is None or self._kept[0] < time.monotonic():
+                # Loading the library takes seconds and no network: it goes on in its thread whoever waits.
+                await asyncio.to_thread(importlib.import_module, "databricks.sdk.config")
                 try:
                     async with asyncio.timeout(2 * SDK_SECONDS):
                         headers = await asyncio.to_thread(self._sign_on)
@@ -37,7 +40,7 @@ class Access:
             return self._kept[1]
 
     def _sign_on(self) -> Mapping[str, str]:
-        # The vendor's library is loaded at first use: it is large, and most signs on need none of it.
+        # The vendor's library is loaded at first use: it is large, and a plain token needs none of it.
         from databricks.sdk.config import Config  # noqa: PLC0415
         from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
 
