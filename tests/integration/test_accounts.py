@@ -139,7 +139,7 @@ async def test_logging_in_holds_nobody_up(place: Place) -> None:
     await register(place)
     logins = [asyncio.create_task(login(place, NEW["email"], "wrong password")) for _ in range(4)]
     turns = 0
-    while not all(task.done() for task in logins):  # noqa: ASYNC110  # the loop's own turns are counted
+    while not all(task.done() for task in logins):  # the loop's own turns are counted
         await asyncio.sleep(0.002)
         turns += 1
     # On the loop itself each of the four hashes would be one long turn.
