@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,7 +85,8 @@ async def _run(service: socket.socket, sandbox_port: int, pace: float, *, once: 
 
 def _environment(address: str, stand_ins: Mapping[str, str]) -> dict[str, str]:
     """The settings of the demo: the stand-ins instead of the vendors, a folder of its own."""
-    folder = os.environ.get("DATA_DIR") or str(Path("data") / "demo")
+    settings = load()
+    folder = str(settings.data_dir if "data_dir" in settings.model_fields_set else settings.data_dir / "demo")
     return {**stand_ins, "DATA_DIR": folder, "PUBLIC_BASE_URL": address, "REGISTRATION": "open"}
 
 
