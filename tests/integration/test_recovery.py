@@ -6,13 +6,14 @@ import asyncio
 import itertools
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from pipesleuth.db.tables import Todo
 from pipesleuth.outbox import todos
 from pipesleuth.sandbox import Sandbox
+from pipesleuth.tickets import lifecycle
 from places import Clock, Place, adf, work_off
-from vendors import roots_of, told
+from vendors import issues_of, notes_of, roots_of, told
 
 SOON = 25
 
@@ -102,3 +103,24 @@ async def test_two_workers_share_a_channel_s_pace_and_channels_do_not_wait_for_o
                 await asyncio.gather(work_off(one.worker), work_off(two.worker))
             roots = [one for one in sandbox.world.slack.messages if one.channel == "C0SANDBOX01"]
             assert len(roots) == 5
+
+
+async def test_more_news_than_one_call_tells_are_told_or_passed_over_to_the_last(open_place: Any, clock: Clock) -> None:
+    async with Sandbox(clock=lambda: clock().timestamp()) as sandbox, open_place(told=told(sandbox, clock)) as place:
+        ticket = await place.ticket(adf())
+        await work_off(place.worker)
+        for hand in ("jira", "pipesleuth"):
+            for number in range(40):
+                deed = lifecycle.put_back if number % 2 else lifecycle.start
+                await place.parts.database.write(lambda c, d=deed, h=hand: move(c, ticket, d, h, clock))
+            await passed(place, 20)
+            assert await place.read(todos.owed) == 0
+        (root,) = roots_of(sandbox, await place.row(ticket))
+        assert len(notes_of(sandbox, root)) == 80
+        (issue,) = issues_of(sandbox, await place.row(ticket))
+        assert len(issue.comments) == 40
+
+
+def move(connection: Connection, ticket: str, deed: Any, hand: str, clock: Clock) -> None:
+    """Take the ticket or put it back, by our hand or by Jira's."""
+    deed(connection, lifecycle.fetch(connection, ticket), "Dana", clock(), hand=hand)

@@ -119,7 +119,9 @@ class Delivery:
         if not receipt.key:
             return Done(version)  # nothing was created there, and nothing has to be
         if receipt is claim.receipt:
-            return Done(version, receipt, called=False)
+            # Nothing of this was to be told there; what comes after it is looked at next.
+            looked = replace(receipt, told_audit_id=reading.news[-1]["id"]) if reading.news else receipt
+            return Done(version, looked, called=False)
         sent = self._sent(receipt, claim, notice, masked)
         left = self._left_the_house(sent)
         notes = int(sent.more.get("notes", 0)) if claim.receipt is not None else 0
