@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 
-class error(Exception): ...  # noqa: N801, N818 - the library's own name
+class error(Exception): ...  # noqa: N801 - the library's own name
 
 class Options:
     max_mem: int
@@ -38,5 +38,5 @@ def compile(pattern: str, options: Options | None = None) -> Regexp: ...  # noqa
 class Filter:
     def Add(self, pattern: str, options: Options | None = None) -> int: ...  # noqa: N802 - the library's own name
     def Compile(self) -> None: ...  # noqa: N802 - the library's own name
-    def Match(self, text: str, potential: bool = False) -> list[int] | None: ...  # noqa: N802, FBT001, FBT002 - the library's own
+    def Match(self, text: str, potential: bool = False) -> list[int] | None: ...  # noqa: N802 - the library's own
     def re(self, index: int) -> Regexp: ...

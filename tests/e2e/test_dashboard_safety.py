@@ -112,7 +112,9 @@ def test_where_one_is_sent_after_login_is_only_our_own_page(dashboards: Dashboar
 def test_the_policy_refuses_what_the_page_does_not_do(desk: Desk) -> None:
     page = desk.open()
     expect(page.get_by_role("status")).to_have_text("Live")
-    page.evaluate("() => { try { document.createElement('iframe').srcdoc = '<b>x</b>'; } catch { window.refused = 1; } }")
+    page.evaluate(
+        "() => { try { document.createElement('iframe').srcdoc = '<b>x</b>'; } catch { window.refused = 1; } }"
+    )
     assert page.evaluate("window.refused") == 1
     page.evaluate("() => fetch('http://127.0.0.1:9/').catch(() => {})")
     page.wait_for_timeout(200)

@@ -68,7 +68,9 @@ def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def want(connection: Connection, ticket_id: str, kinds: Iterable[str], version: int) -> None:
     """These kinds are to be brought up to this version; when they are tried stays as it was."""
-    connection.execute(_wanted(), {"one": ticket_id, "kinds": tuple(kinds), "below": version, "wanted_version": version})
+    connection.execute(
+        _wanted(), {"one": ticket_id, "kinds": tuple(kinds), "below": version, "wanted_version": version}
+    )
 
 
 @lru_cache(maxsize=1)
