@@ -17,6 +17,7 @@ from pipesleuth.db.upgrade import upgrade
 from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
 from places import PASSWORD, Clock, Place, opened, settings_in
+from told import Told
 
 Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
 
@@ -76,3 +77,13 @@ async def place(open_place: Open) -> AsyncGenerator[Place]:
     """A service with nothing configured but its own archive; to-dos are worked off when the test says so."""
     async with open_place() as opened_place:
         yield opened_place
+
+
+@pytest.fixture
+def slack() -> Told:
+    return Told("slack")
+
+
+@pytest.fixture
+def jira() -> Told:
+    return Told("jira")

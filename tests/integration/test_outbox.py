@@ -7,23 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, timestamp
 from pipesleuth.outbox import todos
 from places import finished
 from told import Told, failing
 from working import claimed, paced_off
-
-
-@pytest.fixture
-def slack() -> Told:
-    return Told("slack")
-
-
-@pytest.fixture
-def jira() -> Told:
-    return Told("jira")
 
 
 async def test_a_ticket_is_archived_analysed_and_told_and_then_nothing_is_owed(
