@@ -47,6 +47,27 @@ def test_two_browsers_see_a_failure_come_in_and_being_closed_in_jira(dashboards:
     expect(second.get_by_role("tab", name="Closed")).to_have_text(re.compile(r"Closed 1"))
 
 
+def test_a_card_and_its_detail_hold_what_the_ticket_says_and_lead_to_jira(dashboards: Dashboards, desk: Desk) -> None:
+    ticket_id = dashboards.ticket(pipeline="Finance_Daily_Close", message="Invalid object name 'dbo.Ledger'.")
+    page = live(desk.open())
+    one = card(page, ticket_id)
+    jira = one.get_by_role("link", name="Jira:")
+    expect(jira).to_be_visible()
+    ticket = dashboards.get(f"/api/tickets/{ticket_id}")["ticket"]
+    for name in ("id", "pipeline", "severity", "priority", "rca_result", "run_id", "finops_team", "finops_owner"):
+        assert ticket[name], name
+        expect(one).to_contain_text(ticket[name])
+    expect(one.locator("time")).to_be_visible()
+    expect(one.get_by_role("timer")).to_contain_text("SLA")
+    expect(jira).to_have_attribute("href", ticket["jira_url"])
+    one.get_by_role("button", name="View Details").click()
+    dialog = page.get_by_role("dialog", name=ticket_id)
+    for name in ("rca_result", "error_type", "affected_entity", "finops_team", "finops_owner", "finops_cost_center"):
+        expect(dialog).to_contain_text(ticket[name] or "")
+    leads = dialog.get_by_role("link", name=ticket["itsm_ticket_id"]).first
+    expect(leads).to_have_attribute("href", ticket["jira_url"])
+
+
 def test_while_jira_owns_a_ticket_it_is_read_only_here(dashboards: Dashboards, desk: Desk) -> None:
     ticket_id = dashboards.ticket(pipeline="pl_owned")
     page = desk.open(f"/dashboard#/tickets/{ticket_id}")

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
 from sqlalchemy import select
 
+import vendors
 from admissions import admitted, verdict
 from pipesleuth import accounts
 from pipesleuth.cli.serve import serve
 from pipesleuth.db.tables import User
-from pipesleuth.model import Confidence, Priority, Severity, SlaStatus, Status
+from pipesleuth.model import Confidence, Notice, Priority, Receipt, Severity, SlaStatus, Status
+from pipesleuth.sandbox import Sandbox
 from pipesleuth.settings import load
 from pipesleuth.tickets import lifecycle
-from places import Place, adf
+from places import Clock, Place, adf
+from told import Told
 
 AZURE = {
     "DB_TYPE": "azuresql",
@@ -77,6 +82,7 @@ async def test_a_password_is_kept_as_its_bcrypt_hash_only(place: Place) -> None:
     kept = await place.read(
         lambda c: c.execute(select(User.password_hash).where(User.email == person["email"])).scalar_one()
     )
+    assert kept is not None
     assert kept.startswith("$2b$")
     assert bcrypt.checkpw(b"long enough", kept.encode())
     assert accounts.hashed("long enough") != kept, "each hash has a salt of its own"
@@ -109,7 +115,13 @@ async def test_everything_a_diagnosis_says_is_on_its_ticket(place: Place) -> Non
 
 
 async def test_one_run_told_twice_at_the_same_time_is_a_race_with_one_winner(place: Place) -> None:
-    ended = await asyncio.gather(*(admitted(place, "one-run") for _ in range(5)))
+    free = threading.Event()
+    busy = asyncio.create_task(place.parts.database.write(lambda _: free.wait(10)))
+    rivals = [asyncio.create_task(admitted(place, "one-run")) for _ in range(5)]
+    await asyncio.sleep(0)
+    free.set()  # all of them wait by now, and so they meet in one commit
+    ended = [await one for one in rivals]
+    assert await busy
     assert Counter(one.outcome for one in ended) == {"success": 1, "duplicate_race_condition": 4}
     assert {one.ticket_id for one in ended} == {(await place.rows())[0]["id"]}
 
@@ -129,3 +141,46 @@ async def test_an_audit_line_keeps_the_first_200_characters_of_the_cause(place: 
     )
     assert (await place.row(ticket))["rca_result"] == cause
     assert (await place.lines(ticket))[-1]["rca_summary"] == cause[:200]
+
+
+async def test_a_ticket_knows_its_slack_message_by_time_stamp_and_channel(open_place: Any, clock: Clock) -> None:
+    async with Sandbox(clock=lambda: clock().timestamp()) as sandbox:
+        slack = vendors.told(sandbox, clock)["slack"]
+        async with open_place(told={"slack": slack}) as place:
+            ticket = await place.ticket()
+            await place.work_off()
+            (message,) = [one for one in sandbox.world.slack.messages if not one.is_reply]
+            row = await place.row(ticket)
+            assert (row["slack_ts"], row["slack_channel"]) == (message.ts, message.channel)
+
+
+async def test_destinations_are_told_at_the_same_time(open_place: Any) -> None:
+    meeting = asyncio.Barrier(2)
+
+    async def only_together(notice: Notice, receipt: Receipt | None, in_doubt: bool) -> Receipt:  # noqa: FBT001  # Told calls it so
+        await asyncio.wait_for(meeting.wait(), 10)
+        return Receipt(key="K", told_digest=f"{notice.version} {receipt is None} {in_doubt}")
+
+    jira, slack = Told("jira", does=only_together), Told("slack", does=only_together)
+    async with open_place(told={"jira": jira, "slack": slack}) as place:
+        ticket = await place.ticket()
+        place.worker._lanes.pop("analyse")
+        place.clock.turn(60)
+        await place.work_off()
+        actions = await place.actions(ticket)
+        assert {"Jira Created", "Slack Sent"} < set(actions)
+
+
+async def test_a_search_of_the_trail_looks_into_every_column(place: Place) -> None:
+    ticket = await place.ticket(adf("0-the-run", pipeline="pl_finance_searched"))
+    other = await place.ticket(adf(pipeline="other"))
+    headers = await place.signed_in()
+    await place.client.post(f"/api/tickets/{ticket}/take", headers=headers, json={"note": "a noteworthy note"})
+    line = (await place.lines(ticket))[-1]
+    for column in ("ticket_id", "pipeline", "run_id", "action", "user_name", "rca_summary", "finops_team", "details"):
+        asked = {"q": line[column][:100].upper()}
+        answer = await place.client.get("/api/audit-trail", params=asked, headers=headers)
+        found = [one["id"] for one in answer.json()["audits"]]
+        assert line["id"] in found, column
+        if column in {"ticket_id", "run_id", "pipeline", "details"}:
+            assert other not in {one["ticket_id"] for one in answer.json()["audits"]}, column
