@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _StandardError:
+    """Whatever standard error is at the moment of writing; a log line never fails what it tells of."""
+
+    def write(self, text: str) -> int:
+        """Write a line, where there is still anybody to read it."""
+        return 0 if sys.stderr.closed else sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Let the line out."""
+        if not sys.stderr.closed:
+            sys.stderr.flush()
 
 
 def configure(level: str = "info", *, plain: bool | None = None) -> None:
@@ -23,7 +37,7 @@ def configure(level: str = "info", *, plain: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level.lower(), logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     # Libraries speak only when something is wrong; httpx would print addresses with their query.

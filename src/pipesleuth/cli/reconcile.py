@@ -40,9 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reconcile(
-    since: Annotated[
-        str, typer.Option(help="How far back: 90m, 24h, 7d, or a time like 2026-11-20T02:00Z.")
-    ] = "24h",
+    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d, or a time like 2026-11-20T02:00Z.")] = "24h",
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing; make no ticket.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +137,7 @@ class Database:
                     connection.rollback()
                     if raw is not None:
                         raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 log.warning("database.not_checkpointed", reason=type(error).__name__)
 
     def _read(self, work: Callable[[Connection], T]) -> T:

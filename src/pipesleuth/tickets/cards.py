@@ -53,9 +53,7 @@ _LEFT_OUT = frozenset({"run_url"})
 _INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status_by", "told_at", "sla_warned_at")
 
 
-def card(
-    row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None, folded: int = 0
-) -> dict[str, Any]:
+def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None, folded: int = 0) -> dict[str, Any]:
     """One row of CARD_COLUMNS as lists show it; `folded` is how many tickets only repeat its failure."""
     values: dict[str, Any] = {column.key: row[column.key] for column in _CARD}
     values["rca_result"] = (values["rca_result"] or "")[:CARD_CAUSE]
