@@ -16,7 +16,7 @@ import typer
 import yaml
 
 from pipesleuth.cli import demo_runs, logs
-from pipesleuth.cli.serve import SWITCH_SECONDS, bound, prepare, uvicorn_config
+from pipesleuth.cli.serve import bound, prepare, tune_interpreter, uvicorn_config
 from pipesleuth.model import timestamp
 from pipesleuth.settings import Settings, kept_secret, load
 
@@ -56,10 +56,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop when everything was sent and told.")] = False,
 ) -> None:
     """Start the service and stand-ins for Slack, Jira and Gemini here, and send failures at a human pace."""
-    import sys  # noqa: PLC0415  # beside the switch it is for
-
     logs.configure("warning")
-    sys.setswitchinterval(SWITCH_SECONDS)
     service, stand_ins = bound("127.0.0.1", port), bound("127.0.0.1", sandbox_port)
     stand_ins.close()
     try:
@@ -80,6 +77,7 @@ async def _run(service: socket.socket, sandbox_port: int, pace: float, *, once: 
         from pipesleuth.app import build  # noqa: PLC0415  # other commands start faster without it
 
         app = build(settings)
+        tune_interpreter()
         await _serve(app, service, settings, address, stand_ins.url, pace=pace, once=once)
 
 

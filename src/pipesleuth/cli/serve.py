@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 STOP_SECONDS = 15
 SWITCH_SECONDS = 0.0005
+COLLECT_AFTER = 20_000  # new objects
 
 
 class PortTaken(PipesleuthError):
@@ -58,10 +60,21 @@ def serve(
 
     service = build(settings, work=not no_worker)
     typer.echo(f"Pipesleuth listens on http://{_shown(host)}:{listening.getsockname()[1]}", err=True)
-    # Answers and commits share one interpreter: at the default of 5 ms each commit would wait for whole batches.
-    sys.setswitchinterval(SWITCH_SECONDS)
+    tune_interpreter()
     server = uvicorn.Server(uvicorn_config(service))
     server.run(sockets=[listening])
+
+
+def tune_interpreter() -> None:
+    """Make the interpreter fit for one process that answers and commits; called once everything is loaded.
+
+    At the default of 5 ms each commit would wait for whole batches of answers. And what is loaded by now (the
+    knowledge base above all) stays for good: the collector need not walk it again and again amid webhooks.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def uvicorn_config(service: FastAPI) -> uvicorn.Config:
