@@ -213,6 +213,9 @@ def open_engine(url: URL) -> Engine:
         return create_engine(url, pool_pre_ping=True, pool_recycle=1800, pool_size=10, max_overflow=5)
     pool = {"poolclass": NullPool} if url.database in {None, "", ":memory:"} else {"pool_size": 10, "max_overflow": 5}
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
+    # Many rows as one statement: Python's driver lets go of the interpreter at every row of an executemany, and
+    # gets it back from a busy event loop only after a switch interval each time.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
     event.listen(engine, "connect", _sqlite_manners)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
