@@ -2,7 +2,6 @@
 # PYTHON=…        the interpreter to start from (3.11 or newer)
 # BENCHES="…"     only these of bench/
 # ARGS="…"        further words for the program or for pytest: make test ARGS="-k intake"
-# Tests go in the order of their folders, the slow ones with real processes first, so that no process waits at the end.
 # The recipes end in exec, so that Ctrl-C reaches the program itself and make waits for its clean end.
 
 SHELL := /bin/sh
@@ -13,7 +12,7 @@ SHELL := /bin/sh
 export PYTHON
 BIN := .venv/bin
 BENCHES ?= intake dashboard channels
-PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
