@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import typer
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
-from pipesleuth.cli.serve import make_folder
+import typer
+from sqlalchemy import Connection
+
+from pipesleuth.cli.serve import make_folder, prepare
 from pipesleuth.db import upgrade as schema
+from pipesleuth.db.database import Database
 from pipesleuth.settings import load
 
+T = TypeVar("T")
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
 
@@ -35,3 +42,18 @@ def check() -> None:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
     typer.echo(f"The schema is right ({schema.HEAD}).")
+
+
+def written(work: Callable[[Connection], T]) -> T:
+    """What `work` returns, once it is committed to the database that the settings name; brought up to date first."""
+    settings = load()
+    prepare(settings)
+    store = Database(settings.database)
+    try:
+        return asyncio.run(_write(store, work))
+    finally:
+        store.close()
+
+
+async def _write(store: Database, work: Callable[[Connection], T]) -> T:
+    return await store.write(work)

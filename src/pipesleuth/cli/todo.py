@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection
 
-from pipesleuth.cli.serve import prepare
-from pipesleuth.db.database import Database
+from pipesleuth.cli.database import written
 from pipesleuth.model import PipesleuthError
-from pipesleuth.settings import load
 from pipesleuth.tickets import owed
 from pipesleuth.tickets.owed import Filter
 
@@ -47,7 +42,7 @@ def show(
 ) -> None:
     """List what is owed, the most urgent first, with the reason where it went wrong."""
     which, now = _which(ticket, kind, state), datetime.now(UTC)
-    rows, figures = _with_database(lambda c: (owed.listing(c, which, now, limit), owed.figures(c, now)))
+    rows, figures = written(lambda c: (owed.listing(c, which, now, limit), owed.figures(c, now)))
     table = Table("Ticket", "Kind", "P", "State", "Tries", "Next try", "Reason", box=None)
     for row in rows:
         later = row["state"] in {owed.WAITING, owed.IN_DOUBT}
@@ -75,7 +70,7 @@ def show(
 def retry(ticket: Ticket = "", kind: Kind = "", state: State = "") -> None:
     """Try again at once, stopped ones too."""
     which = _chosen(ticket, kind, state)
-    count = _with_database(lambda c: owed.retry(c, which, _me(), datetime.now(UTC)))
+    count = written(lambda c: owed.retry(c, which, _me(), datetime.now(UTC)))
     typer.echo(f"{count} due again." if count else "Nothing of the kind is owed.")
 
 
@@ -83,7 +78,7 @@ def retry(ticket: Ticket = "", kind: Kind = "", state: State = "") -> None:
 def drop(ticket: Ticket = "", kind: Kind = "", state: State = "", *, yes: Sure = False) -> None:
     """Give up what is owed: the outside does not hear of it, unless the ticket changes again."""
     which, now = _chosen(ticket, kind, state), datetime.now(UTC)
-    rows = _with_database(lambda c: owed.listing(c, which, now, 100_000))
+    rows = written(lambda c: owed.listing(c, which, now, 100_000))
     if not rows:
         typer.echo("Nothing of the kind is owed.")
         return
@@ -91,7 +86,7 @@ def drop(ticket: Ticket = "", kind: Kind = "", state: State = "", *, yes: Sure =
         typer.confirm(
             f"Give up {len(rows)} to-do(s) of {len({row['ticket_id'] for row in rows})} ticket(s)?", abort=True
         )
-    count = _with_database(lambda c: owed.drop(c, which, _me(), datetime.now(UTC)))
+    count = written(lambda c: owed.drop(c, which, _me(), datetime.now(UTC)))
     typer.echo(f"{count} given up; their tickets say so.")
 
 
@@ -115,17 +110,3 @@ def _me() -> str:
         return f"{getpass.getuser()} (command line)"
     except (OSError, KeyError):  # a container's user may have no name
         return "command line"
-
-
-def _with_database(work: Callable[[Connection], T]) -> T:
-    settings = load()
-    prepare(settings)
-    database = Database(settings.database)
-    try:
-        return asyncio.run(_write(database, work))
-    finally:
-        database.close()
-
-
-async def _write(database: Database, work: Callable[[Connection], T]) -> T:
-    return await database.write(work)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection
 
 from pipesleuth.accounts import (
     ROLES,
@@ -24,10 +21,8 @@ from pipesleuth.accounts import (
     plain_email,
     set_password,
 )
-from pipesleuth.cli.serve import prepare
-from pipesleuth.db.database import Database
+from pipesleuth.cli.database import written
 from pipesleuth.model import PipesleuthError
-from pipesleuth.settings import load
 
 T = TypeVar("T")
 people = typer.Typer(help="People who may open the dashboard.", no_args_is_help=True)
@@ -50,7 +45,7 @@ def add(
     try:
         address = plain_email(email)
         secret = hashed(_password())
-        _with_database(lambda c: add_user(c, address, secret, name, role, datetime.now(UTC)))
+        written(lambda c: add_user(c, address, secret, name, role, datetime.now(UTC)))
     except Refused as refused:
         raise PipesleuthError(refused.reason) from refused
     typer.echo(f"{address} may log in ({role}).")
@@ -60,7 +55,7 @@ def add(
 def show() -> None:
     """List everybody."""
     table = Table("E-mail", "Name", "Role", "Last login", "State", box=None)
-    for row in _with_database(all_users):
+    for row in written(all_users):
         state = "disabled" if row["disabled"] else "active"
         table.add_row(row["email"], row["full_name"] or "", row["role"], (row["last_login"] or "never")[:19], state)
     Console().print(table)
@@ -69,7 +64,7 @@ def show() -> None:
 @people.command("disable")
 def disable(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
     """Shut somebody out and end their sessions."""
-    _known(_with_database(lambda c: disable_user(c, email.strip().lower())), email)
+    _known(written(lambda c: disable_user(c, email.strip().lower())), email)
     typer.echo(f"{email} is shut out.")
 
 
@@ -80,7 +75,7 @@ def password(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> N
         secret = hashed(_password())
     except Refused as refused:
         raise PipesleuthError(refused.reason) from refused
-    _known(_with_database(lambda c: set_password(c, email.strip().lower(), secret)), email)
+    _known(written(lambda c: set_password(c, email.strip().lower(), secret)), email)
     typer.echo(f"{email} has a new password.")
 
 
@@ -97,17 +92,3 @@ def _password() -> str:
 def _known(found: bool, email: str) -> None:  # noqa: FBT001  # an answer that is passed on
     if not found:
         raise PipesleuthError(f"Nobody has the address {email}.")
-
-
-def _with_database(work: Callable[[Connection], T]) -> T:
-    settings = load()
-    prepare(settings)
-    database = Database(settings.database)
-    try:
-        return asyncio.run(_write(database, work))
-    finally:
-        database.close()
-
-
-async def _write(database: Database, work: Callable[[Connection], T]) -> T:
-    return await database.write(work)
