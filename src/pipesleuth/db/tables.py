@@ -198,6 +198,7 @@ class Todo(Base):
     receipt: Mapped[str | None] = mapped_column(Long)  # JSON of model.Receipt
     last_error: Mapped[str | None] = mapped_column(Long)
     stopped_at: Mapped[str | None] = mapped_column(Time)
+    traceparent: Mapped[str | None] = mapped_column(Id)  # W3C: of the webhook that it came from
 
     __table_args__ = (
         Index(
