@@ -162,6 +162,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(Word)
     disabled: Mapped[bool] = mapped_column(Boolean)
     token_version: Mapped[int] = mapped_column(Integer)
+    sign_on_subject: Mapped[str | None] = mapped_column(Unicode(64))  # digest of issuer and subject
 
 
 class ApiKey(Base):
@@ -176,6 +177,46 @@ class ApiKey(Base):
     created_at: Mapped[str] = mapped_column(Time)
     last_used_at: Mapped[str | None] = mapped_column(Time)
     revoked_at: Mapped[str | None] = mapped_column(Time)
+    expires_at: Mapped[str | None] = mapped_column(Time)
+
+
+class Invitation(Base):
+    """An administrator's word that somebody may make an account; its code is kept as SHA-256."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    email: Mapped[str] = mapped_column(Unicode(254))
+    role: Mapped[str] = mapped_column(Word)
+    code_hash: Mapped[str] = mapped_column(Unicode(64), unique=True)
+    invited_by: Mapped[str] = mapped_column(Name)
+    created_at: Mapped[str] = mapped_column(Time)
+    expires_at: Mapped[str] = mapped_column(Time)
+    used_at: Mapped[str | None] = mapped_column(Time)
+
+
+class Verification(Base):
+    """A registration that waits for the code that was mailed; it becomes an account only with its own password."""
+
+    __tablename__ = "verifications"
+
+    id: Mapped[int] = mapped_column(Serial, primary_key=True, autoincrement=True)
+    email: Mapped[str] = mapped_column(Unicode(254), index=True)
+    code_hash: Mapped[str] = mapped_column(Unicode(64))
+    password_hash: Mapped[str] = mapped_column(Unicode(100))
+    full_name: Mapped[str | None] = mapped_column(Name)
+    created_at: Mapped[str] = mapped_column(Time)
+    expires_at: Mapped[str] = mapped_column(Time)
+
+
+class Attempts(Base):
+    """How often something was tried by an account or from an address within a window; all servers count together."""
+
+    __tablename__ = "attempts"
+
+    name: Mapped[str] = mapped_column(Unicode(100), primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    until: Mapped[str] = mapped_column(Time, index=True)
 
 
 class Todo(Base):
