@@ -1,4 +1,4 @@
-"""The service under measurement: the real one, with a no-op route beside it, and destinations that may hang."""
+"""The service under measurement: the real one, with a no-op route beside it, and destinations of its own."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ from pipesleuth.destinations.contract import Destination, InboundRequest
 from pipesleuth.model import Notice, Receipt, StatusChange
 from pipesleuth.settings import load
 
+PROMPT, FOR_EVER = 0.1, 3600.0  # seconds
 
-class Hanging:
-    """A destination that never answers."""
 
-    def __init__(self, name: str) -> None:
+class Vendor:
+    """A destination that answers after so many seconds."""
+
+    def __init__(self, name: str, seconds: float) -> None:
         self.name = name
+        self._seconds = seconds
 
     async def close(self) -> None:
         """Nothing to give back."""
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
-        """Wait for ever."""
-        await asyncio.sleep(3600)
-        raise AssertionError(notice, receipt, in_doubt)
+        """Wait as long as a vendor does, and have it."""
+        _ = in_doubt
+        await asyncio.sleep(self._seconds)
+        return receipt or Receipt(key=f"{self.name}-{notice.ticket_id}")
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
         """No news."""
@@ -43,12 +47,13 @@ async def no_op(request: Request) -> Response:
 
 
 def main() -> None:
-    port, hang = int(sys.argv[1]), "--hang" in sys.argv
+    port = int(sys.argv[1])
+    seconds = PROMPT if "--prompt" in sys.argv else FOR_EVER if "--hang" in sys.argv else None
     logs.configure("warning")
     settings = load()
     prepare(settings)
     told: dict[str, Destination] | None = (
-        {kind: Hanging(kind) for kind in ("archive", "jira", "slack")} if hang else None
+        {kind: Vendor(kind, seconds) for kind in ("archive", "jira", "slack")} if seconds is not None else None
     )
     app = build(settings, told=told, work="--no-work" not in sys.argv)
     app.add_api_route("/noop", no_op, methods=["POST"])
