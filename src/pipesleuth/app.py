@@ -18,9 +18,8 @@ from pipesleuth.accounts import Accounts, ApiKeys
 from pipesleuth.db.database import Database, epoch
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations import registry as destinations
-from pipesleuth.destinations.contract import Destination
+from pipesleuth.destinations.contract import Destination, Paced
 from pipesleuth.destinations.jira import Jira, JiraSettings
-from pipesleuth.destinations.slack import Slack
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.outbox.worker import Kind, Tempo, Worker
@@ -34,7 +33,6 @@ from pipesleuth.tickets.enrichment import Enrichment, EnrichmentSettings
 from pipesleuth.tickets.feed import Feed
 from pipesleuth.tickets.finops import FinOps, load_rules
 from pipesleuth.tickets.intake import Duties, Intake
-from pipesleuth.tickets.lifecycle import CHANNELS
 from pipesleuth.tickets.links import Links
 from pipesleuth.tickets.opinions import Opinions
 from pipesleuth.tickets.reconciler import Reconciler, ReconcilerSettings
@@ -137,7 +135,8 @@ def assemble(
     hub = Hub(bell, feed)
     asks = frozenset(source.name for source in asked if source.asks)
     waits = analyst is not None or bool(asks)
-    intake = _intake(settings, database, finops, shelf, asks, waits=waits, clock=clock)
+    again = frozenset(source.name for source in asked if source.fails_again)
+    intake = _intake(settings, database, finops, shelf, asks, again, waits=waits, clock=clock)
     seconds, known = from_environment(EnrichmentSettings).enrich_seconds, sources.by_name(asked)
     enrichment = Enrichment(database, known, intake, triage, finops, seconds=seconds, now=clock)
     enrich = dict.fromkeys(asks, enrichment.on)
@@ -216,18 +215,18 @@ def _intake(
     finops: FinOps,
     shelf: Mapping[str, Destination],
     asks: frozenset[str],
+    again: frozenset[str],
     *,
     waits: bool,
     clock: Clock,
 ) -> Intake:
     duties = Duties(
         at_once=("archive", "analyse") if "archive" in shelf else ("analyse",),
-        channels=tuple(kind for kind in CHANNELS if kind in shelf),
+        channels=tuple(kind for kind in destinations.CHANNELS if kind in shelf),
         channels_wait_seconds=settings.rca_deadline_seconds if waits else 0.0,
     )
-    warn = settings.sla_warn_seconds
-    rows = settings.inbound_rows
-    return Intake(database, finops, duties, inbound_rows=rows, warn_seconds=warn, asks=asks, now=clock)
+    warn, rows = settings.sla_warn_seconds, settings.inbound_rows
+    return Intake(database, finops, duties, inbound_rows=rows, warn_seconds=warn, asks=asks, again=again, now=clock)
 
 
 def _tempo(settings: Settings) -> Tempo:
@@ -256,12 +255,12 @@ def _kinds(
     kinds = [Kind("analyse", analysis, creates=False, calls=calls, holds=False)]
     for name, destination in shelf.items():
         delivery = Delivery(database, destination, links, masked, now=clock)
-        paced = destination if isinstance(destination, Slack) else None
+        paced = destination if isinstance(destination, Paced) else None
         kinds.append(
             Kind(
                 name,
                 delivery,
-                creates=name in CHANNELS,
+                creates=name in destinations.CHANNELS,
                 calls=calls,
                 per_second=paced.per_second if paced else None,
                 ways=delivery.ways if paced else None,

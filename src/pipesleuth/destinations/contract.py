@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic_settings import SettingsConfigDict
 
@@ -46,4 +46,15 @@ class Destination(Protocol):
 
     async def close(self) -> None:
         """Give connections and threads back."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A destination whose ways (a Slack channel, a Teams webhook) each take only so many messages a second."""
+
+    per_second: float
+
+    def way(self, fields: Mapping[str, str | None]) -> str:
+        """The way that a ticket with these columns goes."""
         ...

@@ -11,6 +11,7 @@ from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.destinations.slack import Slack, SlackSettings
 
 KINDS = ("archive", "jira", "slack")
+CHANNELS = tuple(kind for kind in KINDS if kind != "archive")  # those that people read, and that create something
 
 
 def configured(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Mapping[str, Destination]:

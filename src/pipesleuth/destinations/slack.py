@@ -19,9 +19,10 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from pipesleuth.client import checked_base
-from pipesleuth.destinations import slack_blocks, slack_routes
+from pipesleuth.destinations import slack_blocks
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.contract import ENVIRONMENT, InboundRequest
+from pipesleuth.destinations.routes import Route, channel_for, read_routes
 from pipesleuth.destinations.slack_wire import CUT_AFTER, SlackRefusal, SlackWire, meaning
 from pipesleuth.model import News, Notice, Permanent, Receipt, Retryable, Status, StatusChange, WrongSetting
 
@@ -66,9 +67,9 @@ class SlackSettings(BaseSettings):
         """Whether tickets get a Slack message."""
         return self.slack_bot_token is not None and bool(self.slack_alert_channel)
 
-    def routes(self) -> tuple[slack_routes.Route, ...]:
+    def routes(self) -> tuple[Route, ...]:
         """The rules of SLACK_ROUTES; raises WrongSetting."""
-        return slack_routes.read(self.slack_routes) if self.slack_routes is not None else ()
+        return read_routes(self.slack_routes, "SLACK_ROUTES") if self.slack_routes is not None else ()
 
 
 class Slack:
@@ -87,7 +88,7 @@ class Slack:
 
     def way(self, fields: Mapping[str, str | None]) -> str:
         """The channel that a ticket with these columns goes to: each has a pace of its own."""
-        return slack_routes.channel_for(fields, self._routes, self._default)
+        return channel_for(fields, self._routes, self._default)
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Post the ticket's message, or edit it and note the news in its thread. Raises Retryable or Permanent."""

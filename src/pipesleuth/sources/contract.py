@@ -60,6 +60,14 @@ class Source(Protocol):
         """Whether `failed_runs` is configured."""
         ...
 
+    @property
+    def fails_again(self) -> bool:
+        """Whether what fails after its run's ticket was closed is another failure, told by nothing but a webhook.
+
+        So it is where a repaired run keeps its id and nobody can be asked about repairs.
+        """
+        ...
+
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """Read a webhook's body: pure, and at least one failure.
 

@@ -43,6 +43,11 @@ class DataFactory:
         """Whether failed runs can be listed."""
         return self._platform is not None and self._platform.has_history
 
+    @property
+    def fails_again(self) -> bool:
+        """A re-run has an id of its own."""
+        return False
+
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
         found = self._known(payload)

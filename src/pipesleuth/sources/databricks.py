@@ -42,6 +42,11 @@ class Databricks:
         """Whether failed runs can be listed."""
         return self._platform is not None
 
+    @property
+    def fails_again(self) -> bool:
+        """A repaired run keeps its id; a workspace that can be asked knows its repairs."""
+        return not self.asks
+
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
         found = self._known(payload)

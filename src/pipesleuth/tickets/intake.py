@@ -57,7 +57,11 @@ class Duties:
 
 
 class Intake:
-    """Admits failures; one for each server. `asks` are the sources whose platform can be asked about them."""
+    """Admits failures; one for each server.
+
+    `asks` are the sources whose platform can be asked about them; `again` those whose runs keep their id when they
+    are repaired, so that what fails after its run's ticket was closed is another failure.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Intake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         draw: Callable[[str, datetime], str] = identity.ticket_id,
         asks: frozenset[str] = frozenset(),
+        again: frozenset[str] = frozenset({REPAIRED}),
     ) -> None:
         self._draw = draw
         self._database = database
@@ -79,6 +84,7 @@ class Intake:
         self._warn_seconds = warn_seconds
         self._now = now
         self._asks = asks
+        self._fail_again = again
         self._uncounted: Counter[str] = Counter()
         self._lately: deque[float] = deque(maxlen=FLOOD)
 
@@ -236,7 +242,8 @@ class Intake:
         found = {row["run_id"]: row for row in rows}
         known = {run: row for run, row in found.items() if run in runs}
         known |= {alert: found[run] for alert, run in became.items() if run in found}
-        return known if REPAIRED in self._asks else self._known_again(connection, arrivals, known)
+        repaired = any(a.failure.source in self._fail_again and a.failure.run_id in known for a in arrivals)
+        return self._known_again(connection, arrivals, known) if repaired else known
 
     def _known_again(
         self, connection: Connection, arrivals: Sequence[Arrival], known: dict[str, RowMapping]
@@ -244,7 +251,7 @@ class Intake:
         """Where a repaired run cannot be asked about: what fails after its ticket was closed is another failure."""
         for arrival in arrivals:
             before = known.get(arrival.failure.run_id or "")
-            if arrival.failure.source != REPAIRED or before is None:
+            if arrival.failure.source not in self._fail_again or before is None:
                 continue
             key = next_key(connection, before)
             if key is None:

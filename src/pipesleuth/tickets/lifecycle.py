@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
 from pipesleuth.db.tables import Ticket, Todo
+from pipesleuth.destinations.registry import CHANNELS
 from pipesleuth.model import (
+    NOTHING,
     Diagnosis,
     Failure,
     PipesleuthError,
@@ -28,12 +30,12 @@ from pipesleuth.outbox import todos
 from pipesleuth.tickets import sla, trail
 from pipesleuth.tickets.origin import stored
 
-CHANNELS = ("jira", "slack")
 # What a ticket takes over from the one that it stands folded under.
 FOLLOWED = ("status", "ack_user", "ack_empid", "ack_ts", "ack_seconds", "sla_status", "status_by")
 OURS, JIRAS = "pipesleuth", "jira"  # whose hand moved a ticket
 
 # What a receipt means for the mission's columns: the to-dos keep the truth, these are copies for readers.
+# A destination that the mission has no columns for is not named here.
 RECEIPTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "archive": ("Blob Saved", {"blob_log_url": "url"}),
     "jira": ("Jira Created", {"itsm_ticket_id": "key", "jira_issue_id": "issue_id"}),
@@ -314,7 +316,7 @@ def record_receipt(
     connection: Connection, ticket_id: str, kind: str, receipt: Receipt, now: datetime, details: str
 ) -> None:
     """Copy a first receipt into the mission's columns, with its line; makes the other channels due, not its own."""
-    action, columns = RECEIPTS[kind]
+    action, columns = RECEIPTS.get(kind, (f"{kind.title()} Sent", NOTHING))
     row = fetch(connection, ticket_id)
     told: dict[str, Any] = {"key": receipt.key, "url": receipt.url, **receipt.more}
     values: dict[str, Any] = {column: told.get(name) for column, name in columns.items()}

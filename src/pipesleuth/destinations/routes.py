@@ -40,8 +40,8 @@ def channel_for(fields: Mapping[str, str | None], routes: tuple[Route, ...], def
     return next((route.channel for route in routes if route.fits(fields)), default)
 
 
-def read(path: Path) -> tuple[Route, ...]:
-    """The rules of a file, in its order. Raises WrongSetting that names the rule and what is wrong with it.
+def read_routes(path: Path, variable: str) -> tuple[Route, ...]:
+    """The rules of the file that a variable names, in order. Raises WrongSetting that says which rule is wrong and how.
 
     Form: `routes:`, a list of `{channel: "#data-finance", team: Finance, severity: [Critical, High]}`.
     """
@@ -49,26 +49,26 @@ def read(path: Path) -> tuple[Route, ...]:
 
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise WrongSetting(f"SLACK_ROUTES: {path.name} is larger than 1 MiB")
+            raise WrongSetting(f"{variable}: {path.name} is larger than 1 MiB")
         content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-        raise WrongSetting(f"SLACK_ROUTES: {path.name} cannot be read as YAML ({type(error).__name__})") from error
+        raise WrongSetting(f"{variable}: {path.name} cannot be read as YAML ({type(error).__name__})") from error
     if not isinstance(at(content, "routes"), list):
-        raise WrongSetting(f"SLACK_ROUTES: {path.name} needs a list named routes")
-    return tuple(_route(entry, number) for number, entry in enumerate(items_at(content, "routes"), 1))
+        raise WrongSetting(f"{variable}: {path.name} needs a list named routes")
+    return tuple(_route(entry, number, variable) for number, entry in enumerate(items_at(content, "routes"), 1))
 
 
-def _route(entry: object, number: int) -> Route:
+def _route(entry: object, number: int, variable: str) -> Route:
     channel = text_at(entry, "channel").strip()
     unknown = [str(name) for name in names_at(entry) if name != "channel" and name not in COLUMNS]
     if not channel:
-        raise WrongSetting(f"SLACK_ROUTES: rule {number} names no channel")
+        raise WrongSetting(f"{variable}: rule {number} names no channel")
     if unknown:
-        raise WrongSetting(f"SLACK_ROUTES: rule {number} has an unknown condition {unknown[0][:40]}")
+        raise WrongSetting(f"{variable}: rule {number} has an unknown condition {unknown[0][:40]}")
     conditions = {name: _patterns(entry, name) for name in names_at(entry) if name in COLUMNS}
     empty = [name for name, patterns in conditions.items() if not patterns]
     if empty:
-        raise WrongSetting(f"SLACK_ROUTES: rule {number} says nothing for {empty[0]}")
+        raise WrongSetting(f"{variable}: rule {number} says nothing for {empty[0]}")
     return Route(channel, conditions)
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from notices import FIELDS
 from pipesleuth.destinations.slack import SlackSettings
-from pipesleuth.destinations.slack_routes import channel_for, read
+from pipesleuth.destinations.routes import channel_for, read_routes
 from pipesleuth.model import WrongSetting
 
 RULES = """
@@ -40,7 +40,9 @@ def file(folder: Path, text: str) -> Path:
     ],
 )
 def test_the_first_rule_that_fits_decides(tmp_path: Path, fields: dict[str, str | None], channel: str) -> None:
-    assert channel_for({**FIELDS, **fields}, read(file(tmp_path, RULES)), "#data-alerts") == channel
+    assert (
+        channel_for({**FIELDS, **fields}, read_routes(file(tmp_path, RULES), "SLACK_ROUTES"), "#data-alerts") == channel
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_the_first_rule_that_fits_decides(tmp_path: Path, fields: dict[str, str 
 )
 def test_a_wrong_file_is_refused_with_its_rule(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(WrongSetting, match=reason):
-        read(file(tmp_path, text))
+        read_routes(file(tmp_path, text), "SLACK_ROUTES")
 
 
 def test_a_missing_file_is_refused_at_start(tmp_path: Path) -> None:
