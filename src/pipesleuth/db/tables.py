@@ -16,7 +16,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 Long = UnicodeText().with_variant(NVARCHAR(None), "mssql")
 Name = Unicode(300)
 Id = Unicode(64)
-RunId = Unicode(300)
+# Two keys from outside that differ in case only are two, also where SQL Server's own collation says otherwise.
+EXACT = "Latin1_General_100_BIN2"
+RunId = Unicode(300).with_variant(NVARCHAR(300, collation=EXACT), "mssql")
+MarkName = Unicode(200).with_variant(NVARCHAR(200, collation=EXACT), "mssql")
 Time = Unicode(32)
 Word = Unicode(32)
 Serial = BigInteger().with_variant(Integer, "sqlite")
@@ -279,7 +282,7 @@ class Mark(Base):
 
     __tablename__ = "marks"
 
-    name: Mapped[str] = mapped_column(Unicode(200), primary_key=True)
+    name: Mapped[str] = mapped_column(MarkName, primary_key=True)
     value: Mapped[str] = mapped_column(Long)
     until: Mapped[str | None] = mapped_column(Time)
 

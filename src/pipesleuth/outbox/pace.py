@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Mark
@@ -32,9 +33,7 @@ def take(
     names = {way: _name(kind, way) for way in first}
     slots = {
         row.name: row.value
-        for row in connection.execute(
-            select(Mark.name, Mark.value).where(Mark.name.in_(list(names.values()))).with_for_update()
-        )
+        for row in connection.execute(_held(select(Mark.name, Mark.value).where(Mark.name.in_(list(names.values())))))
     }
     taken: list[str] = []
     waits: list[datetime] = []
@@ -51,7 +50,7 @@ def take(
 def charge(connection: Connection, kind: str, way: str, messages: int, now: datetime, *, per_second: float) -> None:
     """So many messages went this way besides: the next one waits for them, a minute at most."""
     name = _name(kind, way)
-    known = connection.execute(select(Mark.value).where(Mark.name == name).with_for_update()).scalar_one_or_none()
+    known = connection.execute(_held(select(Mark.value).where(Mark.name == name))).scalar_one_or_none()
     from_then = max(moment(known), now) if known is not None else now
     _set(
         connection,
@@ -59,6 +58,11 @@ def charge(connection: Connection, kind: str, way: str, messages: int, now: date
         min(from_then + timedelta(seconds=messages / per_second), now + LONGEST_DEBT),
         known=known is not None,
     )
+
+
+def _held(statement: Select[Any]) -> Select[Any]:
+    """The same select, holding its slots until the transaction ends; SQL Server knows no FOR UPDATE."""
+    return statement.with_for_update().with_hint(Mark, "WITH (UPDLOCK, ROWLOCK)", "mssql")
 
 
 def _name(kind: str, way: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select
 
 from pipesleuth.db.tables import Ticket
 from pipesleuth.model import Severity, SlaStatus, Status, moment, timestamp
@@ -17,7 +17,8 @@ from pipesleuth.tickets.links import Links
 TOP = 10
 LINES = 50
 CAUSE = 160
-_DAY = func.substring(Ticket.timestamp, 1, 10)
+# Numbers written out: with parameters, a database takes the grouped day and the selected one for two expressions.
+_DAY = func.substring(Ticket.timestamp, literal_column("1"), literal_column("10"))
 
 
 def series(connection: Connection, since: datetime, until: datetime) -> dict[str, Any]:

@@ -6,6 +6,11 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# Keys from outside: two that differ in case only are two, also where SQL Server's own collation says otherwise.
+_EXACT = "Latin1_General_100_BIN2"
+_RUN_ID = sa.Unicode(length=300).with_variant(sa.NVARCHAR(300, collation=_EXACT), "mssql")
+_MARK = sa.Unicode(length=200).with_variant(sa.NVARCHAR(200, collation=_EXACT), "mssql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -26,7 +31,7 @@ def upgrade() -> None:
         sa.Column("timestamp", sa.Unicode(length=32), nullable=False),
         sa.Column("ticket_id", sa.Unicode(length=64), nullable=True),
         sa.Column("pipeline", sa.Unicode(length=300), nullable=True),
-        sa.Column("run_id", sa.Unicode(length=300), nullable=True),
+        sa.Column("run_id", _RUN_ID, nullable=True),
         sa.Column("action", sa.Unicode(length=100), nullable=False),
         sa.Column("user_name", sa.Unicode(length=300), nullable=True),
         sa.Column("user_empid", sa.Unicode(length=300), nullable=True),
@@ -81,7 +86,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "marks",
-        sa.Column("name", sa.Unicode(length=200), nullable=False),
+        sa.Column("name", _MARK, nullable=False),
         sa.Column("value", sa.UnicodeText().with_variant(sa.NVARCHAR(), "mssql"), nullable=False),
         sa.Column("until", sa.Unicode(length=32), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
@@ -98,7 +103,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Unicode(length=64), nullable=False),
         sa.Column("timestamp", sa.Unicode(length=32), nullable=False),
         sa.Column("pipeline", sa.Unicode(length=300), nullable=False),
-        sa.Column("run_id", sa.Unicode(length=300), nullable=True),
+        sa.Column("run_id", _RUN_ID, nullable=True),
         sa.Column("rca_result", sa.UnicodeText().with_variant(sa.NVARCHAR(), "mssql"), nullable=False),
         sa.Column("recommendations", sa.UnicodeText().with_variant(sa.NVARCHAR(), "mssql"), nullable=False),
         sa.Column("confidence", sa.Unicode(length=32), nullable=False),
@@ -137,8 +142,8 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.Unicode(length=64), nullable=False),
         sa.Column("seen_count", sa.Integer(), nullable=False),
         sa.Column("caused_by", sa.Unicode(length=64), nullable=True),
-        sa.Column("run_group", sa.Unicode(length=300), nullable=True),
-        sa.Column("parent_run_id", sa.Unicode(length=300), nullable=True),
+        sa.Column("run_group", _RUN_ID, nullable=True),
+        sa.Column("parent_run_id", _RUN_ID, nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sla_due_at", sa.Unicode(length=32), nullable=False),
         sa.Column("sla_warned_at", sa.Unicode(length=32), nullable=True),
