@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -15,6 +17,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipesleuth.model import WrongSetting
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_TURN_SECONDS = 5.0
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
@@ -99,6 +104,26 @@ class Settings(BaseSettings):
     backoff_most_seconds: float = Field(600, gt=0, description="The longest pause between two tries, in seconds.")
     breaker_faults: int = Field(5, ge=1, description="Faults in a row after which a whole destination is paused.")
     worker_calls: int = Field(16, ge=1, le=256, description="How many outside calls of one kind run at once.")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=120,
+        description="How long requests are still taken after SIGTERM, while /readyz says 503 so that load balancers "
+        "look elsewhere.",
+    )
+
+    metrics_key: SecretStr | None = Field(
+        None,
+        description="Bearer token that /metrics wants; without one it is open only while PUBLIC_BASE_URL is loopback.",
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None, description="A dead-man switch's address, called only while intake, worker and database are all well."
+    )
+    heartbeat_seconds: float = Field(60, ge=1, description="How often HEARTBEAT_URL is called, in seconds.")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        description="Base address of an OpenTelemetry collector (OTLP over HTTP); without it no traces are made.",
+    )
 
     @field_validator("allowed_email_domains", mode="before")
     @classmethod
@@ -116,6 +141,19 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http(s) address such as https://pipesleuth.example.com")
         return value.rstrip("/")
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        return value if value is None else cls._base(value)
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _switch(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value() if value is not None else "https://none.example")
+        if not parts.hostname or parts.username or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+            raise ValueError("must be an https address without a user")
+        return value
 
     @model_validator(mode="after")
     def _azure_sql(self) -> Self:
@@ -183,26 +221,57 @@ def explain(error: ValidationError) -> str:
     return "; ".join(problems)
 
 
-def kept_secret(folder: Path, name: str) -> tuple[str, bool]:
+def kept_secret(folder: Path, name: str, *, link: Callable[[Path, Path], None] = os.link) -> tuple[str, bool]:
     """A secret stored under `folder`, made at first use with mode 0600; and whether it is new.
 
-    Two processes that start together agree: the first to link its file wins.
+    Two processes that start together agree: the first to put its file in place wins.
     """
     path = folder / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ours = False
     if not path.exists():
-        fresh = folder / f".{name}.{os.getpid()}"
+        fresh = folder / f".{name}.{secrets.token_hex(8)}"  # containers that share the folder share process ids
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(32))
             file.flush()
             os.fsync(file.fileno())
         try:
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            return path.read_text(encoding="ascii").strip(), False
-        else:
-            return path.read_text(encoding="ascii").strip(), True
+            ours = _put_in_place(fresh, path, link)
         finally:
-            fresh.unlink()
-    return path.read_text(encoding="ascii").strip(), False
+            fresh.unlink(missing_ok=True)
+    return path.read_text(encoding="ascii").strip(), ours
+
+
+def _put_in_place(fresh: Path, path: Path, link: Callable[[Path, Path], None]) -> bool:
+    """Give a whole file its name unless another has it; whether ours has it now. Raises WrongSetting."""
+    try:
+        link(fresh, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _put_without_link(fresh, path)
+    return True
+
+
+def _put_without_link(fresh: Path, path: Path) -> bool:
+    """The same on a share that knows no hard links (Azure Files): whoever makes the turn's file renames its own."""
+    turn = path.with_name(f".{path.name}.turn")
+    try:
+        os.close(os.open(turn, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as error:
+        until = time.monotonic() + _TURN_SECONDS
+        while not path.exists():
+            if time.monotonic() > until:
+                raise WrongSetting(
+                    f"DATA_DIR: {path} was begun and never finished. Remove {turn.name} beside it and start again."
+                ) from error
+            time.sleep(0.02)
+        return False
+    first = not path.exists()  # somebody may have had the turn and ended it just before
+    if first:
+        fresh.replace(path)
+    turn.unlink()
+    return first

@@ -128,7 +128,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".writable.{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another container may have the same process id
     except OSError as error:
         raise WrongSetting(
             f"DATA_DIR: {folder.resolve()} cannot be written ({error.strerror}). Set DATA_DIR to a folder of yours."
