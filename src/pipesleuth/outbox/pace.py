@@ -31,10 +31,8 @@ def take(
     for ticket_id, way in wanted:
         first.setdefault(way, ticket_id)
     names = {way: _name(kind, way) for way in first}
-    slots = {
-        row.name: row.value
-        for row in connection.execute(_held(select(Mark.name, Mark.value).where(Mark.name.in_(list(names.values())))))
-    }
+    found = connection.execute(_held(Mark.name, Mark.value).where(Mark.name.in_(list(names.values()))))
+    slots = {row.name: row.value for row in found}
     taken: list[str] = []
     waits: list[datetime] = []
     for way, ticket_id in first.items():
@@ -50,7 +48,7 @@ def take(
 def charge(connection: Connection, kind: str, way: str, messages: int, now: datetime, *, per_second: float) -> None:
     """So many messages went this way besides: the next one waits for them, a minute at most."""
     name = _name(kind, way)
-    known = connection.execute(_held(select(Mark.value).where(Mark.name == name))).scalar_one_or_none()
+    known = connection.execute(_held(Mark.value).where(Mark.name == name)).scalar_one_or_none()
     from_then = max(moment(known), now) if known is not None else now
     _set(
         connection,
@@ -60,9 +58,9 @@ def charge(connection: Connection, kind: str, way: str, messages: int, now: date
     )
 
 
-def _held(statement: Select[Any]) -> Select[Any]:
-    """The same select, holding its slots until the transaction ends; SQL Server knows no FOR UPDATE."""
-    return statement.with_for_update().with_hint(Mark, "WITH (UPDLOCK, ROWLOCK)", "mssql")
+def _held(*columns: Any) -> Select[Any]:
+    """These columns of slots that are held until the transaction ends; SQL Server knows no FOR UPDATE."""
+    return select(*columns).with_for_update().with_hint(Mark, "WITH (UPDLOCK, ROWLOCK)", "mssql")
 
 
 def _name(kind: str, way: str) -> str:
