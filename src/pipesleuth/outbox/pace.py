@@ -58,7 +58,7 @@ def charge(connection: Connection, kind: str, way: str, messages: int, now: date
     )
 
 
-def _held(*columns: Any) -> Select[Any]:
+def _held(*columns: Any) -> Select[*tuple[Any, ...]]:
     """These columns of slots that are held until the transaction ends; SQL Server knows no FOR UPDATE."""
     return select(*columns).with_for_update().with_hint(Mark, "WITH (UPDLOCK, ROWLOCK)", "mssql")
 
