@@ -6,8 +6,9 @@ from typing import Any
 
 from pipesleuth.live import Bell
 from pipesleuth.outbox import todos
+from pipesleuth.outbox.kinds import Kind, Tempo
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.outbox.worker import Kind, Tempo, Worker
+from pipesleuth.outbox.worker import Worker
 from places import Place
 
 TEMPO = Tempo(lease=15, call=30, mark_visible=10, backoff_first=2, backoff_most=600, breaker_faults=5)

@@ -22,7 +22,8 @@ from pipesleuth.destinations.contract import Destination, Paced
 from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable, WrongSetting
-from pipesleuth.outbox.worker import Kind, Tempo, Worker
+from pipesleuth.outbox.kinds import Kind, Tempo
+from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings, explain, from_environment, kept_secret
 from pipesleuth.sources import registry as sources
 from pipesleuth.sources.contract import Source

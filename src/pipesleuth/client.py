@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
+from pipesleuth import traces
 from pipesleuth.model import NOTHING, Permanent, Retryable, WrongSetting
 
 if TYPE_CHECKING:
@@ -109,7 +110,11 @@ class Client:
         if _origin(url) not in self._origins:
             raise Permanent(f"{_host(url)} is not a host that was configured, so it was not called")
         request = {"json": json, "data": form, "params": params, "headers": {**self._vendor.headers, **headers}}
-        answer = await self._answer(method, url, {k: v for k, v in request.items() if v is not None}, leaves_doubt)
+        with traces.stretch(
+            f"call {_host(url)}", "client", http_request_method=method, server_address=_host(url)
+        ) as seen:
+            answer = await self._answer(method, url, {k: v for k, v in request.items() if v is not None}, leaves_doubt)
+            seen.note("http.response.status_code", answer.status)
         if 200 <= answer.status < 300 or answer.status in accept:
             return answer
         raise self.refusal(answer)

@@ -13,8 +13,8 @@ from pipesleuth.db.tables import Hold
 from pipesleuth.model import Receipt, Retryable, timestamp
 from pipesleuth.outbox import todos
 from pipesleuth.outbox.backoff import pause
+from pipesleuth.outbox.kinds import Done, Tempo
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.outbox.worker import Done, Tempo
 from places import Place, finished, work_off
 from told import Told, failing
 from working import TEMPO, nothing_left, worker_of

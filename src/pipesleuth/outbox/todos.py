@@ -23,6 +23,8 @@ from pipesleuth.model import Receipt, timestamp
 FREE = ""  # sorts before every time: nobody holds it
 LONGEST_ERROR = 1000
 
+_Found = tuple[str, int, int, bool, str | None, str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -42,10 +44,20 @@ class Claim:
     receipt: Receipt | None
     doubt_since: str | None = None
     way: str = ""
+    traceparent: str | None = None
 
 
-def row(ticket_id: str, kind: str, rank: int, created: datetime, due: datetime, *, wanted: int = 1) -> dict[str, Any]:
-    """A fresh to-do of a new ticket, first tried at `due`."""
+def row(  # each is a column
+    ticket_id: str,
+    kind: str,
+    rank: int,
+    created: datetime,
+    due: datetime,
+    *,
+    wanted: int = 1,
+    traceparent: str | None = None,
+) -> dict[str, Any]:
+    """A fresh to-do of a new ticket, first tried at `due`; `traceparent` is where its trace began."""
     return {
         "ticket_id": ticket_id,
         "kind": kind,
@@ -57,6 +69,7 @@ def row(ticket_id: str, kind: str, rank: int, created: datetime, due: datetime, 
         "next_try_at": timestamp(due),
         "leased_until": FREE,
         "in_doubt": False,
+        "traceparent": traceparent,
     }
 
 
@@ -156,6 +169,7 @@ def claim(  # noqa: PLR0913  # each is one word of the rule by which to-dos are 
             read_receipt(one["receipt"]),
             one["doubt_since"],
             (only or {}).get(one["ticket_id"], ""),
+            one["traceparent"],
         )
         for one in taken
     ]
@@ -180,9 +194,7 @@ def _urgency(*, early: bool) -> Sequence[InstrumentedAttribute[Any]]:
     return (Todo.attempts, Todo.rank, Todo.created_at) if early else (Todo.rank, Todo.created_at)
 
 
-def _due(
-    kind: str, most: int, now: datetime, visible_seconds: float, *, early: bool
-) -> Select[str, int, int, bool, str | None, str | None]:
+def _due(kind: str, most: int, now: datetime, visible_seconds: float, *, early: bool) -> Select[*_Found]:
     return (
         _due_rows(kind, now, visible_seconds, early=early)
         .order_by(*_urgency(early=early))
@@ -192,14 +204,11 @@ def _due(
     )
 
 
-def _due_rows(
-    kind: str, now: datetime, visible_seconds: float, *, early: bool
-) -> Select[str, int, int, bool, str | None, str | None]:
+def _due_rows(kind: str, now: datetime, visible_seconds: float, *, early: bool) -> Select[*_Found]:
     at = timestamp(now)
     visible = timestamp(now - timedelta(seconds=visible_seconds))
-    return select(
-        Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt, Todo.doubt_since
-    ).where(
+    claimed = (Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt, Todo.doubt_since)
+    return select(*claimed, Todo.traceparent).where(
         Todo.kind == kind,
         Todo.wanted_version > Todo.done_version,
         Todo.stopped_at.is_(None),

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
 
+from pipesleuth import traces
 from pipesleuth.db.database import Database
 from pipesleuth.live import Bell, heard
-from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Receipt, Retryable, StoreUnavailable
+from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Retryable, StoreUnavailable
 from pipesleuth.outbox import holds, pace, todos
 from pipesleuth.outbox.backoff import pause
+from pipesleuth.outbox.kinds import ClaimLost, Done, Kind, Tempo
 from pipesleuth.outbox.todos import Claim
 
 BATCH = 32
@@ -28,76 +29,10 @@ STOP_SECONDS = 5.0
 PACED_LOOK = timedelta(seconds=0.2)  # how long a kind sleeps at most while one of its ways is not free
 PACED_ROWS = 2000
 EDITS = " edits"
+SETTLED = "settled"
 PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a handler has done: up to which version, and what to write with the settling.
-
-    `effects` is called in the transaction that settles, only if the claim was still ours. `called` says whether the
-    other side was asked at all: what was done without it does not show that it works. `messages` is how many went
-    out besides the one that the pace counts.
-    """
-
-    version: int
-    receipt: Receipt | None = None
-    effects: Callable[[Connection], None] | None = None
-    called: bool = True
-    messages: int = 0
-
-
-class ClaimLost(PipesleuthError):
-    """The claim ended before the other side was called: this process was held up, and somebody else has taken over."""
-
-
-class Handler(Protocol):
-    """Does one kind of to-do. Raises Retryable or Permanent."""
-
-    async def __call__(self, claim: Claim) -> Done:
-        """Do it, and say what is to be written."""
-        ...
-
-
-class Ways(Protocol):
-    """Tells which way each ticket goes to a destination that has several."""
-
-    def __call__(self, connection: Connection, ticket_ids: Sequence[str], /) -> Mapping[str, str]:
-        """The way of each ticket."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of to-do: who does it, how many at once, and whether it creates something outside.
-
-    `per_second` is the rate the other side allows on each of the `ways` that tickets go to it (one, where it has no
-    ways), for all workers together. `stopped` is called in the transaction that gives up. `holds`
-    says whether its faults make the whole kind wait: not where others of its kind can be done all the same.
-    """
-
-    name: str
-    handler: Handler
-    creates: bool
-    calls: int
-    per_second: float | None = None
-    ways: Ways | None = None
-    stopped: Callable[[Connection, Claim, str], None] | None = None
-    holds: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """The worker's numbers, in seconds."""
-
-    lease: float = 15
-    call: float = 30
-    mark_visible: float = 10
-    backoff_first: float = 2
-    backoff_most: float = 600
-    breaker_faults: int = 5
 
 
 @dataclass(slots=True)
@@ -267,25 +202,36 @@ class Worker:
         return chosen, min(frees, default=None)
 
     async def _work(self, lane: _Lane, claim: Claim) -> None:
-        """Do one to-do and write its end. The edge: a handler's own mistake is logged and tried again later."""
+        """Do one to-do and write its end, in the trace of the webhook that it came from."""
+        about = {"ticket_id": claim.ticket_id, "todo_attempt": claim.attempts}
+        with traces.stretch(f"todo {claim.kind}", "consumer", parent=claim.traceparent, **about) as seen:
+            outcome, write = await self._tried(lane, claim)
+            seen.note("todo.outcome", outcome)
+            if outcome != SETTLED:
+                seen.failed(outcome)
+            if write is not None:
+                await self._end(lane, claim, outcome, write)
+
+    async def _tried(self, lane: _Lane, claim: Claim) -> tuple[str, Callable[[Connection], None] | None]:
+        """How a try has ended, and what is to be written of it; a handler's own mistake is logged and tried again."""
         try:
             async with asyncio.timeout(self._tempo.call):
                 done = await lane.kind.handler(claim)
         except Permanent as error:
-            await self._end(lane, claim, "stopped", lambda c, e=error: self._stop(c, lane, claim, e))
+            return "stopped", lambda c, e=error: self._stop(c, lane, claim, e)
         except Retryable as error:
-            await self._end(lane, claim, "postponed", lambda c, e=error: self._postpone(c, lane, claim, e))
+            return "postponed", lambda c, e=error: self._postpone(c, lane, claim, e)
         except TimeoutError:
             late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
-            await self._end(lane, claim, "postponed", lambda c: self._postpone(c, lane, claim, late))
+            return "postponed", lambda c: self._postpone(c, lane, claim, late)
         except (StoreUnavailable, ClaimLost) as error:
             log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
+            return "left", None
         except Exception as error:
             log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)
             ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
-            await self._end(lane, claim, "failed", lambda c: self._postpone(c, lane, claim, ours))
-        else:
-            await self._end(lane, claim, "settled", lambda c: self._settle(c, lane, claim, done))
+            return "failed", lambda c: self._postpone(c, lane, claim, ours)
+        return SETTLED, lambda c: self._settle(c, lane, claim, done)
 
     async def _end(self, lane: _Lane, claim: Claim, outcome: str, write: Callable[[Connection], None]) -> None:
         try:

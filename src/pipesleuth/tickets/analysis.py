@@ -14,8 +14,8 @@ from pipesleuth.db.database import Database
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.model import Diagnosis, Failure, Permanent, Retryable, moment
 from pipesleuth.outbox import todos
+from pipesleuth.outbox.kinds import Done
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.outbox.worker import Done
 from pipesleuth.tickets import lifecycle, related, trail
 from pipesleuth.tickets.enrichment import FACT
 from pipesleuth.tickets.opinions import Heard, Opinions

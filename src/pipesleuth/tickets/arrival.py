@@ -41,6 +41,7 @@ class Arrival:
     inbound: dict[str, Any]
     opening: str
     missed: str = ""
+    traceparent: str | None = None
 
 
 def told(arrival: Arrival, outcome: str, ticket_id: str, status: str | None = None) -> Admission:

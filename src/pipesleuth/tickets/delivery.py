@@ -14,8 +14,8 @@ from pipesleuth.db.tables import AuditLine, Payload, Ticket
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.model import NOTHING, News, Notice, Receipt, Status, moment, timestamp
 from pipesleuth.outbox import todos
+from pipesleuth.outbox.kinds import ClaimLost, Done
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.outbox.worker import ClaimLost, Done
 from pipesleuth.tickets import identity, lifecycle, payloads, trail
 from pipesleuth.tickets.links import Links
 from pipesleuth.triage.redact import Masked

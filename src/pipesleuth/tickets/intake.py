@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
+from pipesleuth import traces
 from pipesleuth.db.database import Database
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Payload, Ticket
@@ -111,7 +112,11 @@ class Intake:
         self._lately.append(time.monotonic())
         arrival = self.arrival(failure, diagnosis, body, prefix=prefix, door=door, opening=opening)
         arrival.missed = missed
-        admission = await self._database.write_together(self._admit, arrival)
+        with traces.stretch("intake.admit", source=failure.source) as seen:
+            arrival.traceparent = traces.traceparent()
+            admission = await self._database.write_together(self._admit, arrival)
+            seen.note("intake.outcome", admission.outcome)
+            seen.note("ticket.id", admission.ticket_id)
         if not admission.counted:
             self._uncounted[admission.ticket_id] += 1
         return admission
@@ -273,10 +278,11 @@ class Intake:
 
     def _todos(self, arrival: Arrival) -> list[dict[str, Any]]:
         ticket_id, rank, duties = arrival.ticket["id"], arrival.diagnosis.priority.rank, self._duties
+        trace = arrival.traceparent
         later = arrival.at + timedelta(seconds=duties.channels_wait_seconds)
         return [
-            *(todos.row(ticket_id, kind, rank, arrival.at, arrival.at) for kind in duties.at_once),
-            *(todos.row(ticket_id, kind, rank, arrival.at, later) for kind in duties.channels),
+            *(todos.row(ticket_id, kind, rank, arrival.at, arrival.at, traceparent=trace) for kind in duties.at_once),
+            *(todos.row(ticket_id, kind, rank, arrival.at, later, traceparent=trace) for kind in duties.channels),
         ]
 
     def _again(
