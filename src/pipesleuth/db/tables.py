@@ -113,6 +113,9 @@ class Ticket(Base):
         _where_set("ix_tickets_parent_run", parent_run_id),
         _where_set("ix_tickets_jira_issue", jira_issue_id),
         Index("ix_tickets_sla", "sla_status", "sla_due_at"),
+        Index("ix_tickets_category", "status", "category", "timestamp", "id"),
+        Index("ix_tickets_team", "status", "finops_team", "timestamp", "id"),
+        # Those of the lists' own orders stand in `db.orders`.
     )
 
 

@@ -14,7 +14,7 @@ from pipesleuth.db.faults import is_unavailable
 from pipesleuth.model import StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 
 
 def revision(connection: Connection) -> str | None:
