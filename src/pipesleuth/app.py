@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 from pydantic import ValidationError
 
 from pipesleuth import __version__ as version
 from pipesleuth.accounts import Accounts, ApiKeys
-from pipesleuth.db.database import Database, epoch
-from pipesleuth.db.upgrade import upgrade
+from pipesleuth.db.database import Database
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination, Paced
-from pipesleuth.destinations.jira import Jira, JiraSettings
+from pipesleuth.destinations.jira import JiraSettings
+from pipesleuth.lifetime import Clock, Parts, running
 from pipesleuth.live import Bell, Hub
-from pipesleuth.model import Permanent, Retryable, WrongSetting
+from pipesleuth.model import WrongSetting
 from pipesleuth.outbox.kinds import Kind, Tempo
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings, explain, from_environment, kept_secret
 from pipesleuth.sources import registry as sources
 from pipesleuth.sources.contract import Source
-from pipesleuth.tickets import rounds
 from pipesleuth.tickets.analysis import Analysis, Patience
 from pipesleuth.tickets.delivery import Delivery, Mask
 from pipesleuth.tickets.enrichment import Enrichment, EnrichmentSettings
@@ -46,33 +42,10 @@ from pipesleuth.web.deps import House
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
 
-FAULT_SECONDS = 1.0  # before something that went wrong is begun anew
-
-log = structlog.get_logger(__name__)
-Clock = Callable[[], datetime]
-
 
 def now_utc() -> datetime:
     """The clock of a running service."""
     return datetime.now(UTC)
-
-
-@dataclass(slots=True)
-class Parts:
-    """What a process runs besides answering requests."""
-
-    settings: Settings
-    database: Database
-    bell: Bell
-    hub: Hub
-    house: House
-    worker: Worker | None
-    clock: Clock
-    told: Mapping[str, Destination]
-    analyst: Analyst | None
-    asked: tuple[Source, ...]
-    reconciler: Reconciler
-    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
 
 def build(
@@ -284,64 +257,3 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     parts: Parts = app.state.parts
     async with running(parts):
         yield
-
-
-@contextlib.asynccontextmanager
-async def running(parts: Parts) -> AsyncGenerator[None]:
-    """Everything that runs in the background, from an upgraded database to a clean end."""
-    warn = parts.settings.sla_warn_seconds
-    await asyncio.to_thread(upgrade, parts.settings.database)
-    parts.house.epoch = await parts.database.read(epoch)
-    await parts.house.feed.skip()  # from here on every change is told, the first one too
-    parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
-    parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
-    parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
-    if parts.worker is not None:
-        parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
-        if parts.reconciler.at_work:
-            parts.tasks.append(asyncio.create_task(parts.reconciler.run(), name="reconciler"))
-        parts.tasks.append(
-            asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
-        )
-    try:
-        yield
-    finally:
-        await _stop(parts)
-
-
-async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:
-    """Learn which changes in Jira are our own, so that they do not come back as news."""
-    jira = told.get("jira")
-    if isinstance(jira, Jira):
-        try:
-            await jira.recognise_ourselves()
-        except (Retryable, Permanent) as error:
-            log.warning("jira.not_recognised", reason=error.reason)
-
-
-async def _stop(parts: Parts) -> None:
-    if parts.worker is not None:
-        parts.worker.stop()
-    for task in parts.tasks:
-        if task.get_name() != "worker":
-            task.cancel()
-    ended = await asyncio.gather(*parts.tasks, return_exceptions=True)
-    for task, error in zip(parts.tasks, ended, strict=True):
-        if isinstance(error, Exception):
-            log.error("task.failed", task=task.get_name(), exc_info=error)
-    parts.tasks.clear()
-    for outside in (*parts.told.values(), *parts.asked):
-        await outside.close()
-    if parts.analyst is not None:
-        await parts.analyst.close()
-    await asyncio.to_thread(parts.database.close)
-
-
-async def _follow(hub: Hub) -> None:
-    """Tell dashboards what changes. The app's edge: a fault here is logged, and followed on from there."""
-    while True:
-        try:
-            await hub.follow()
-        except Exception:
-            log.exception("live.failed")
-        await asyncio.sleep(FAULT_SECONDS)

@@ -7,6 +7,9 @@ import sys
 from typing import TextIO, cast
 
 import structlog
+from structlog.typing import EventDict
+
+from pipesleuth import traces
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -24,6 +27,14 @@ class _StandardError:
             sys.stderr.flush()
 
 
+def _with_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """The line with its trace's id, where traces are made: from a line to its trace and back."""
+    known = traces.trace_id()
+    if known:
+        event["trace_id"] = known
+    return event
+
+
 def configure(level: str = "info", *, plain: bool | None = None) -> None:
     """Log to standard error from `level` on; `plain` for people, JSON otherwise, by the terminal where not said."""
     readable = sys.stderr.isatty() if plain is None else plain
@@ -31,6 +42,7 @@ def configure(level: str = "info", *, plain: bool | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if readable else [structlog.processors.format_exc_info]),

@@ -1,12 +1,16 @@
-"""The outermost layer: safety headers on every answer, and counts and times of requests."""
+"""The outermost layer: a request's id and trace, safety headers on every answer, and counts and times."""
 
 from __future__ import annotations
 
+import re
+import secrets
 import time
 
+import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipesleuth import traces
 from pipesleuth.web.gauges import Gauges
 
 _HEADERS = {
@@ -22,6 +26,9 @@ _HEADERS = {
 # FastAPI's own page of the API loads its script from elsewhere; it shows nothing of anybody's data.
 _DOCS = ("/docs", "/redoc")
 _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# Asked every few seconds by machines: a trace of each would hide all others.
+_UNTRACED = ("/healthz", "/readyz", "/metrics", "/static/", "/favicon")
 
 
 class Edge:
@@ -36,14 +43,33 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        given, parent = _presented(scope)
+        request_id = given or secrets.token_hex(8).encode()
+        # Each request runs in a context of its own, so that nothing has to be taken back.
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        if scope["path"].startswith(_UNTRACED):
+            await self._pass(scope, receive, send, request_id)
+            return
+        with traces.stretch(scope["method"][:16], "server", parent=parent) as seen:
+            status = await self._pass(scope, receive, send, request_id)
+            route = _route(scope)
+            seen.rename(f"{scope['method'][:16]} {route}")
+            seen.note("http.route", route)
+            seen.note("http.response.status_code", status)
+            if status >= 500:
+                seen.failed(str(status))
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> int:
+        """The status of the answer, whose headers are made complete on the way."""
         started = time.perf_counter()
         status = 500
+        headers = [*_RAW_HEADERS, (b"x-request-id", request_id)]
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_RAW_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *headers]
                 if scope["path"].startswith("/api/"):
                     MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
             await send(message)
@@ -51,6 +77,22 @@ class Edge:
         try:
             await self._app(scope, receive, sending)
         finally:
-            route = scope.get("route")
-            path = getattr(route, "path", None) or "unmatched"
-            self._gauges.request(scope["method"], path, status, time.perf_counter() - started)
+            self._gauges.request(scope["method"], _route(scope), status, time.perf_counter() - started)
+        return status
+
+
+def _route(scope: Scope) -> str:
+    """The route as it was declared: there are few of them, whatever is asked for."""
+    return getattr(scope.get("route"), "path", None) or "unmatched"
+
+
+def _presented(scope: Scope) -> tuple[bytes | None, str | None]:
+    """The request id and the `traceparent` that the sender gave; another shape of id is none."""
+    given: bytes | None = None
+    parent: str | None = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.fullmatch(value):
+            given = value
+        elif name == b"traceparent" and len(value) <= 64:
+            parent = value.decode("latin-1")
+    return given, parent

@@ -15,6 +15,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _AI_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30)
 
 DOORS = frozenset({"/azure-monitor", "/databricks-monitor", "/hooks/{source}"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LATELY = 1000
 
 
@@ -90,8 +91,8 @@ class Gauges:
         self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer."""
-        self._counter(method, route, status).inc()
+        """Count one answer; a method that HTTP does not know is counted as `other`."""
+        self._counter(method if method in METHODS else "other", route, status).inc()
         self._histogram(route).observe(seconds)
         if route in DOORS:
             self._webhooks.append(seconds)

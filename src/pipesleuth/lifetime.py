@@ -1,0 +1,109 @@
+"""A process from its start to a clean end: what runs in the background, and what it lets go of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from pipesleuth.db.database import Database, epoch
+from pipesleuth.db.upgrade import upgrade
+from pipesleuth.destinations.contract import Destination
+from pipesleuth.destinations.jira import Jira
+from pipesleuth.live import Bell, Hub
+from pipesleuth.model import Permanent, Retryable
+from pipesleuth.outbox.worker import Worker
+from pipesleuth.settings import Settings
+from pipesleuth.sources.contract import Source
+from pipesleuth.tickets import rounds
+from pipesleuth.tickets.reconciler import Reconciler
+from pipesleuth.triage.analyst import Analyst
+from pipesleuth.web.deps import House
+
+FAULT_SECONDS = 1.0  # before something that went wrong is begun anew
+
+log = structlog.get_logger(__name__)
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a process runs besides answering requests."""
+
+    settings: Settings
+    database: Database
+    bell: Bell
+    hub: Hub
+    house: House
+    worker: Worker | None
+    clock: Clock
+    told: Mapping[str, Destination]
+    analyst: Analyst | None
+    asked: tuple[Source, ...]
+    reconciler: Reconciler
+    tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+
+@contextlib.asynccontextmanager
+async def running(parts: Parts) -> AsyncGenerator[None]:
+    """Everything that runs in the background, from an upgraded database to a clean end."""
+    warn = parts.settings.sla_warn_seconds
+    await asyncio.to_thread(upgrade, parts.settings.database)
+    parts.house.epoch = await parts.database.read(epoch)
+    await parts.house.feed.skip()  # from here on every change is told, the first one too
+    parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
+    parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
+    parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
+    if parts.worker is not None:
+        parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
+        if parts.reconciler.at_work:
+            parts.tasks.append(asyncio.create_task(parts.reconciler.run(), name="reconciler"))
+        parts.tasks.append(
+            asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
+        )
+    try:
+        yield
+    finally:
+        await _stop(parts)
+
+
+async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:
+    """Learn which changes in Jira are our own, so that they do not come back as news."""
+    jira = told.get("jira")
+    if isinstance(jira, Jira):
+        try:
+            await jira.recognise_ourselves()
+        except (Retryable, Permanent) as error:
+            log.warning("jira.not_recognised", reason=error.reason)
+
+
+async def _stop(parts: Parts) -> None:
+    if parts.worker is not None:
+        parts.worker.stop()
+    for task in parts.tasks:
+        if task.get_name() != "worker":
+            task.cancel()
+    ended = await asyncio.gather(*parts.tasks, return_exceptions=True)
+    for task, error in zip(parts.tasks, ended, strict=True):
+        if isinstance(error, Exception):
+            log.error("task.failed", task=task.get_name(), exc_info=error)
+    parts.tasks.clear()
+    for outside in (*parts.told.values(), *parts.asked):
+        await outside.close()
+    if parts.analyst is not None:
+        await parts.analyst.close()
+    await asyncio.to_thread(parts.database.close)
+
+
+async def _follow(hub: Hub) -> None:
+    """Tell dashboards what changes. The app's edge: a fault here is logged, and followed on from there."""
+    while True:
+        try:
+            await hub.follow()
+        except Exception:
+            log.exception("live.failed")
+        await asyncio.sleep(FAULT_SECONDS)
