@@ -6,6 +6,7 @@ class Options:
     max_mem: int
     case_sensitive: bool
     dot_nl: bool
+    literal: bool
     log_errors: bool
     never_capture: bool
     one_line: bool
@@ -23,7 +24,7 @@ class Regexp:
     def pattern(self) -> str: ...
     @property
     def groupindex(self) -> dict[str, int]: ...
-    def search(self, text: str, pos: int | None = None, endpos: int | None = None) -> Match | None: ...
+    def search(self, text: str | bytes, pos: int | None = None, endpos: int | None = None) -> Match | None: ...
     def finditer(self, text: str, pos: int | None = None, endpos: int | None = None) -> Iterator[Match]: ...
 
 class Set:
@@ -34,9 +35,3 @@ class Set:
     def SearchSet(cls, options: Options | None = None) -> Set: ...  # noqa: N802 - the library's own name
 
 def compile(pattern: str, options: Options | None = None) -> Regexp: ...  # noqa: A001 - the library's own name
-
-class Filter:
-    def Add(self, pattern: str, options: Options | None = None) -> int: ...  # noqa: N802 - the library's own name
-    def Compile(self) -> None: ...  # noqa: N802 - the library's own name
-    def Match(self, text: str, potential: bool = False) -> list[int] | None: ...  # noqa: N802 - the library's own
-    def re(self, index: int) -> Regexp: ...

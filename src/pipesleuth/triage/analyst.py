@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Permanent, Retryable
 from pipesleuth.triage.opinion import Opinion
 from pipesleuth.triage.prompt import Question, instructions, prompt
@@ -25,10 +25,8 @@ LONGEST_ANSWER = 8192  # tokens, thinking included; far above any honest answer
 LONGEST_REST = 600.0
 
 
-class AnalystSettings(BaseSettings):
+class AnalystSettings(EnvironmentSettings):
     """The AI analyst."""
-
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 
     model_id: str = Field(
         "gemini-2.5-flash",

@@ -18,6 +18,7 @@ from pipesleuth.triage.fingerprint import soften
 from pipesleuth.triage.knowledge.entry import Advice, Weight, fill
 from pipesleuth.triage.knowledge.reading import OUR_FOLDER, read_advice, read_folder
 from pipesleuth.triage.knowledge.shelf import Shelf, place_of
+from pipesleuth.triage.knowledge.sieve import Readable
 from pipesleuth.triage.peel import Peeled, peel_excerpt
 from pipesleuth.triage.quotation import quotation
 from pipesleuth.triage.ranking import Candidate, confidence, ranked
@@ -189,8 +190,9 @@ class Triage:
 def _again(winner: Sequence[Candidate], text: str) -> list[Candidate]:
     """The remembered winner with the names of the text at hand."""
     found: list[Candidate] = []
+    readable = Readable(text)
     for one in winner:
-        place, length, groups = place_of(one.patterns, text)
+        place, length, groups = place_of(filter(None, (pattern.find(readable) for pattern in one.patterns)))
         found.append(replace(one, place=max(place, 0), length=length, groups=groups))
     return found
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from pipesleuth.model import Category
+from pipesleuth.triage.knowledge.literals import Clause, clauses
 from pipesleuth.triage.naming import KINDS
 
 _FOCUS = 3000
 _MAX = 300
 _MAX_BLANKS = 5
-_COMPILED = {kind: tuple(re.compile(pattern) for pattern in patterns) for kind, patterns in KINDS.items()}
 _ANY_QUOTED = re.compile(r"(?:(?<=[\s(:=,\[])|^)(?P<e>['`][^'\"`\n{}=]{2,160}['`])(?=[\s.,;:)\]?!]|$)")
 _SECRET = re.compile(r"secretName: ?([\w\-]{2,127})")
 _ANYWHERE = (
@@ -102,17 +103,18 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
     if secret:  # a vault's secret is what has to be looked at, whatever was wrong on the way to it
         return secret.group(1)
     order = _PREFER[category]
-    if kind in _COMPILED:
+    if kind in KINDS:
         order = (kind, *order)
     begin = max(0, focus - _FOCUS // 3)
     near = text[begin : begin + _FOCUS]
     for part in (near, text[: 2 * _FOCUS]) if len(text) > _FOCUS else (near,):
+        small = part.lower()
         for one in order:
-            found = _first(one, part)
+            found = _first(one, part, small)
             if found:
                 return found
     if kind == "none":
-        return _first("cluster", near)
+        return _first("cluster", near, near.lower())
     for match in _ANY_QUOTED.finditer(near):
         name = match.group("e").strip("'\"` ")
         if any(map(str.isalpha, name)) and name.casefold() not in _PLAIN and not _is_beside_the_point(name):
@@ -123,11 +125,21 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
 def anything_named(text: str, focus: int) -> str | None:
     """Whatever a text names near the place `focus`, of any kind; the last resort where nothing better is known."""
     near = text[max(0, focus - _FOCUS // 3) :][:_FOCUS]
-    return next((found for one in _ANYWHERE if (found := _first(one, near))), None)
+    small = near.lower()
+    return next((found for one in _ANYWHERE if (found := _first(one, near, small))), None)
 
 
-def _first(kind: str, text: str) -> str | None:
-    for pattern in _COMPILED.get(kind, ()):
+@cache
+def _ways(kind: str) -> tuple[tuple[re.Pattern[str], tuple[Clause, ...]], ...]:
+    """The patterns of a kind, each with the words without which it cannot match."""
+    return tuple((re.compile(pattern), clauses(pattern)) for pattern in KINDS.get(kind, ()))
+
+
+def _first(kind: str, text: str, small: str) -> str | None:
+    """What the first way of naming this kind finds in a text; `small` is the text in small letters."""
+    for pattern, needed in _ways(kind):
+        if not all(any(word in small for word in clause) for clause in needed):
+            continue
         for number, match in enumerate(pattern.finditer(text)):
             if number >= 4:
                 break

@@ -12,12 +12,12 @@ _READ = 420
 _LEAST_WORDS = 3
 _LETTERS = 0.55
 # What follows the sentence in a .NET frame, a SQL error list or a JSON envelope.
-_TAIL = re.compile(
-    r"\.?,? ?Source=|,?SqlErrorNumber=|,Class=\d|,State=\d|,Errors=\[|,},\]"
-    r"|\"? ?, ?\"(?:failureType|target|details|Details)\b"
-    r"|StorageExtendedMessage=|\.? ?(?:RequestId|Activity ID|ActivityId|requestId|TraceId|Trace ID|Correlation ID): ?"
-    r"|,''Type=|\. ?For more (?:details|information)\b|\bDetails ?\" ?:"
-)
+_TAILS = (
+    "Source=", "SqlErrorNumber=", ",Class=", ",State=", ",Errors=[", ",},]", '"failureType', '"target', '"details',
+    '"Details', "StorageExtendedMessage=", "RequestId:", "Activity ID:", "ActivityId:", "requestId:", "TraceId:",
+    "Trace ID:", "Correlation ID:", ",''Type=", ". For more details", ". For more information",
+    'Details":', 'Details" :',
+)  # fmt: skip
 _HEAD = re.compile(
     r"\A(?:[\s.,;:'\"{}\[\]()\-]+|(?:Error )?[Mm]essage ?\"? ?[=:]|ErrorMessage ?[=:]|Errors=\[|Class=\d+,|State=\d+,?"
     r"|Number=\d+,"
@@ -40,9 +40,9 @@ def _sentence(text: str) -> str | None:
     head = _HEAD.match(part)
     if head:
         part = part[head.end() :]
-    tail = _TAIL.search(part)
-    if tail:
-        part = part[: tail.start()]
+    ends = [place for tail in _TAILS if (place := part.find(tail)) >= 0]
+    if ends:
+        part = part[: min(ends)].rstrip(' .,"')
     part = part.strip(" \t'\",;:{}[]")
     for quote in ("'", '"'):
         if part.count(quote) % 2:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import re2
-
 from pipesleuth.model import Confidence
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
+from pipesleuth.triage.knowledge.sieve import Pattern
 
 _POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.PLAIN: 38.0, Weight.NORMAL: 50.0, Weight.STRONG: 70.0}
 _TEAM = 200.0
@@ -31,7 +30,7 @@ class Candidate:
     place: int
     length: int
     groups: Mapping[str, str]
-    patterns: tuple[re2.Regexp, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
     doubtful: bool = False  # another platform's, or known by its code alone while its wording is another
 
 
@@ -74,7 +73,7 @@ def _speaks_of_spark(text: str, activity_type: str | None) -> bool:
 
 def _candidate(hit: Hit, text: str, source: str, activity_type: str | None, foreign: float) -> Candidate:
     entry = hit.entry
-    place, length, groups = place_of(hit.patterns, text)
+    place, length, groups = place_of(hit.found)
     parts = [(_POINTS[entry.weight], f"{entry.weight.value} sign"), (_TEAM * (not entry.ours), "the team's own entry")]
     parts += _by_match(hit, length, place / max(len(text), 1))
     parts.append((_by_activity(entry, activity_type), "kind of activity"))

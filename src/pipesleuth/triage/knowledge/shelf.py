@@ -1,7 +1,4 @@
-"""All entries ready for matching: one RE2 set over every pattern, one look-up over every code.
-
-The set is RE2's filtered kind: one automaton over the literal words of all patterns finds the few that can match.
-"""
+"""All entries ready for matching: one sieve over every pattern, one look-up over every code."""
 
 from __future__ import annotations
 
@@ -9,11 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import re2
-
 from pipesleuth.triage.knowledge.entry import Entry
-from pipesleuth.triage.knowledge.patterns import loosened, options
-from pipesleuth.triage.knowledge.reading import KnowledgeFault
+from pipesleuth.triage.knowledge.sieve import Found, Pattern, Sieve
 
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
 _MAX_HITS = 60
@@ -21,11 +15,12 @@ _MAX_HITS = 60
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """That an entry matched: by which code, and by which of its patterns."""
+    """That an entry matched: by which code, by which of its patterns, and where in the text these match first."""
 
     entry: Entry
     code: str | None
-    patterns: tuple[re2.Regexp, ...]
+    patterns: tuple[Pattern, ...]
+    found: tuple[Found, ...] = ()
 
 
 class Shelf:
@@ -35,18 +30,17 @@ class Shelf:
         self.entries = tuple(entries)
         self._by_code: dict[str, list[Entry]] = {}
         self._shouted: set[str] = set()  # codes such as DISABLED, which in small letters are plain words
+        patterns: list[str] = []
         self._owners: list[Entry] = []
-        self._set = re2.Filter()
         for entry in entries:
             for code in entry.codes:
                 self._by_code.setdefault(code.casefold(), []).append(entry)
                 if code.isalpha() and code.isupper():
                     self._shouted.add(code.casefold())
             for pattern in entry.patterns:
-                _add(self._set, pattern, entry)
+                patterns.append(pattern)
                 self._owners.append(entry)
-        if self._owners:
-            self._set.Compile()
+        self._sieve = Sieve(patterns)
 
     def codes_in(self, text: str) -> list[str]:
         """The codes of the base that stand in the text as whole words; bare numbers are no codes here."""
@@ -71,45 +65,34 @@ class Shelf:
 
     def hits(self, text: str, codes: Iterable[str], beside: str = "") -> list[Hit]:
         """Every entry that matches the text, the line `beside` it, or one of the codes, in order of first sight."""
-        by_entry: dict[str, tuple[Entry, list[re2.Regexp]]] = {}
-        if self._owners:
-            found = self._set.Match(text) or []
-            if beside:
-                found = [*found, *(self._set.Match(beside) or ())]
-            for index in found:
-                entry = self._owners[index]
-                by_entry.setdefault(entry.id, (entry, []))[1].append(self._set.re(index))
+        by_entry: dict[str, tuple[Entry, list[Pattern], list[Found]]] = {}
+        for number, match in self._sieve.matches(text):
+            entry = self._owners[number]
+            _, patterns, places = by_entry.setdefault(entry.id, (entry, [], []))
+            patterns.append(self._sieve.pattern(number))
+            places.append(match)
+        for number, _ in self._sieve.matches(beside) if beside else ():
+            entry = self._owners[number]
+            by_entry.setdefault(entry.id, (entry, [], []))[1].append(self._sieve.pattern(number))
         code_of: dict[str, str] = {}
         for code in codes:
             for entry in self._by_code.get(code.casefold(), ()):
-                by_entry.setdefault(entry.id, (entry, []))
+                by_entry.setdefault(entry.id, (entry, [], []))
                 code_of.setdefault(entry.id, code)
         hits: list[Hit] = []
-        for entry, patterns in by_entry.values():
+        for entry, patterns, places in by_entry.values():
             code = code_of.get(entry.id)
             if entry.both and entry.codes and not (code and patterns):
                 continue
-            hits.append(Hit(entry, code, tuple(patterns)))
+            hits.append(Hit(entry, code, tuple(patterns), tuple(places)))
         return hits[:_MAX_HITS]
 
 
-def _add(patterns: re2.Filter, pattern: str, entry: Entry) -> None:
-    try:
-        patterns.Add(loosened(pattern), options())
-    except re2.error as error:
-        raise KnowledgeFault([f"{entry.file}:{entry.line}: the pattern cannot be used: {pattern}"]) from error
-
-
-def place_of(patterns: Iterable[re2.Regexp], text: str) -> tuple[int, int, dict[str, str]]:
-    """Where the last-standing of some matched patterns is, its length, and what all named groups hold.
+def place_of(found: Iterable[Found]) -> tuple[int, int, dict[str, str]]:
+    """Where the last-standing of some matches is, its length, and what all named groups hold.
 
     Of two patterns that name the same group the one that stands later in the text is taken.
     """
-    found: list[tuple[int, int, dict[str, str | None]]] = []
-    for pattern in patterns:
-        match = pattern.search(text)
-        if match is not None:
-            found.append((match.start(), match.end() - match.start(), match.groupdict()))
-    found.sort(key=lambda one: one[0])
-    groups = {name: value for one in found for name, value in one[2].items() if value and value.strip(" .,;:'\"")}
-    return (found[-1][0], found[-1][1], groups) if found else (-1, 0, {})
+    inward = sorted(found, key=lambda one: one.place)
+    groups = {name: value for one in inward for name, value in one.groups.items() if value.strip(" .,;:'\"")}
+    return (inward[-1].place, inward[-1].length, groups) if inward else (-1, 0, {})

@@ -48,7 +48,8 @@ _RULES = (
         ),
     ),
     Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'\"])")),
-    Rule("frame", "Type=", re.compile(r"(?:'|\b)Type=(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
+    Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
+    Rule("frame", "Type=", re.compile(r"Type=(?<![\w']Type=)(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
     Rule("sql", "umber", re.compile(r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
     Rule("storage", "ErrorCode: ", re.compile(r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
     Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
@@ -124,7 +125,7 @@ _RULES = (
 _EXCEPTION_END = re.compile(
     r"(?:Exception|Error|Failure|Failed|Interrupt|NotFound|SystemExit)(?![A-Za-z0-9_.$])|Exception\b"
 )
-_NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$")
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.$]")
 _NOT_CLASSES = frozenset({"Error", "Exception", "Failure", "Failed", "UserError", "SystemError", "Errors", "NotFound"})
 _MAX_NAME = 200
 
@@ -134,12 +135,14 @@ def markers(text: str) -> list[Marker]:
     found: list[Marker] = []
     for rule in _RULES:
         if rule.sign in text:
+            named = rule.pattern.groupindex
             for number, match in enumerate(rule.pattern.finditer(text)):
                 if number >= MAX_MARKERS // 4:
                     break
-                groups = match.groupdict()
-                code = (groups.get("code") or "").rstrip(".-") or (match.group() if rule.kind == "dataflow" else None)
-                found.append(Marker(match.start(), match.end(), rule.kind, code, groups.get("entity")))
+                told = match[named["code"]] if "code" in named else match[0] if rule.kind == "dataflow" else None
+                entity = match[named["entity"]] if "entity" in named else None
+                code = told.rstrip(".-") if told else None
+                found.append(Marker(match.start(), match.end(), rule.kind, code or None, entity))
     found.extend(_exceptions(text))
     found.sort(key=lambda marker: (marker.start, -marker.end))
     apart: list[Marker] = []
@@ -157,8 +160,8 @@ def _exceptions(text: str) -> Iterator[Marker]:
             return
         start, end = match.start(), match.end()
         floor = max(last_end, start - _MAX_NAME, 0)
-        while start > floor and text[start - 1] in _NAME_CHARS:
-            start -= 1
+        before = _NOT_IN_NAME.search(text[floor:start][::-1])
+        start = start - before.start() if before else floor
         name = text[start:end].strip(".$")
         last_end = end
         if name in _NOT_CLASSES or not (name[:1].isalpha() or name[:1] == "_") or not _is_class(name):
