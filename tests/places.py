@@ -184,6 +184,7 @@ async def opened(
     worker = parts.worker
     if not at_work:
         parts.worker = None
+        parts.house.worker_beat = clock  # the test itself is the worker
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with running(parts), httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         parts.worker = worker

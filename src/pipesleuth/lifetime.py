@@ -10,12 +10,16 @@ from datetime import datetime
 
 import structlog
 
+from pipesleuth import __version__ as version
+from pipesleuth import traces
 from pipesleuth.db.database import Database, epoch
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.destinations.jira import Jira
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable
+from pipesleuth.outbox import beats
+from pipesleuth.outbox.heartbeat import Pulse, Switch
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
@@ -49,9 +53,14 @@ class Parts:
 
 
 @contextlib.asynccontextmanager
-async def running(parts: Parts) -> AsyncGenerator[None]:
-    """Everything that runs in the background, from an upgraded database to a clean end."""
+async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
+    """Everything that runs in the background, from an upgraded database to a clean end.
+
+    `serves` says whether this process takes webhooks in.
+    """
     warn = parts.settings.sla_warn_seconds
+    if parts.settings.otel_exporter_otlp_endpoint:
+        await asyncio.to_thread(traces.start, parts.settings.otel_exporter_otlp_endpoint, version)
     await asyncio.to_thread(upgrade, parts.settings.database)
     parts.house.epoch = await parts.database.read(epoch)
     await parts.house.feed.skip()  # from here on every change is told, the first one too
@@ -65,10 +74,27 @@ async def running(parts: Parts) -> AsyncGenerator[None]:
         parts.tasks.append(
             asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
         )
+    parts.tasks.append(asyncio.create_task(_pulse(parts, serves=serves).run(), name="pulse"))
     try:
         yield
     finally:
         await _stop(parts)
+        if parts.settings.otel_exporter_otlp_endpoint:
+            await asyncio.to_thread(traces.stop)
+
+
+def _pulse(parts: Parts, *, serves: bool) -> Pulse:
+    """What this process tells the others, and a dead-man switch, of its life."""
+    settings, house = parts.settings, parts.house
+    url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
+
+    def roles() -> list[str]:
+        beat = house.worker_beat()
+        works = beat is not None and parts.clock() - beat < beats.LIVES
+        return [*([beats.SERVER] if serves and not house.draining else []), *([beats.WORKER] if works else [])]
+
+    switch = Switch(url, settings.heartbeat_seconds) if url else None
+    return Pulse(parts.database, roles, switch, now=parts.clock)
 
 
 async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:
@@ -96,6 +122,7 @@ async def _stop(parts: Parts) -> None:
         await outside.close()
     if parts.analyst is not None:
         await parts.analyst.close()
+    await parts.house.identity.close()
     await asyncio.to_thread(parts.database.close)
 
 

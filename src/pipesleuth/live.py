@@ -118,6 +118,11 @@ class Hub:
         """Tell this listener no more."""
         self._listeners.discard(listener)
 
+    def dismiss(self) -> None:
+        """Let every listener go: the house closes, and they are to come again."""
+        for listener in self._listeners:
+            listener.end()
+
     def announce(self, text: str) -> None:
         """Hand one text to every listener."""
         for listener in self._listeners:
@@ -136,8 +141,7 @@ class Hub:
                 await self._tell(rang=rang)
         finally:
             self._bell.leave(ear)
-            for listener in self._listeners:
-                listener.end()
+            self.dismiss()
 
     async def _tell(self, *, rang: bool) -> None:
         """Hand on what is new; an empty house only keeps its place, and not at every ring."""

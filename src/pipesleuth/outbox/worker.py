@@ -103,9 +103,27 @@ class Worker:
         return min([IDLE_SECONDS, *(seconds for seconds in paced if seconds > 0)])
 
     async def _finish(self) -> None:
-        running = [task for lane in self._lanes.values() for task in lane.running]
-        if running:
-            await asyncio.wait(running, timeout=STOP_SECONDS)
+        """Let running calls end, and give back those that take too long."""
+        running = {task: (lane, claim) for lane in self._lanes.values() for task, claim in lane.running.items()}
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=STOP_SECONDS)
+        if not late:
+            return
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        cut = [running[task] for task in late]
+        log.warning("worker.cut_short", kinds=sorted({claim.kind for _, claim in cut}), calls=len(cut))
+        try:
+            await self._database.write(lambda c: self._release(c, cut))
+        except StoreUnavailable as error:
+            log.warning("worker.not_released", reason=str(error))  # their leases end by themselves
+
+    def _release(self, connection: Connection, cut: Sequence[tuple[_Lane, Claim]]) -> None:
+        now, why = self._now(), "The process that did it was stopped."
+        for lane, claim in cut:
+            todos.postpone(connection, claim, now, why, now, in_doubt=lane.kind.creates)
 
     async def _round(self) -> int:
         """Claim and start what is due; how many. The edge: nothing that goes wrong here ends the loop."""

@@ -54,6 +54,8 @@ class House:
     jira_secret: str = ""
     epoch: str = ""
     worker_beat: Callable[[], datetime | None] = lambda: None
+    draining: bool = False  # no new work, please: this process ends
+    failover: Callable[[], str] = lambda: "primary"
     worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict
     static: Path = Path(__file__).parent / "static"
 

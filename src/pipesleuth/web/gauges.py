@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from pipesleuth import __version__
 from pipesleuth.triage.analyst import Spent
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -17,6 +18,7 @@ _AI_BUCKETS = (0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30)
 DOORS = frozenset({"/azure-monitor", "/databricks-monitor", "/hooks/{source}"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 LATELY = 1000
+FAILOVER = ("primary", "standby", "merging")
 
 
 class Gauges:
@@ -37,7 +39,7 @@ class Gauges:
             "pipesleuth_intake", "Webhooks by door and outcome.", ("door", "outcome"), registry=self.registry
         )
         self.sockets = Gauge("pipesleuth_sockets", "Connected dashboards.", registry=self.registry)
-        self.todos = Gauge(
+        self._ended = Counter(
             "pipesleuth_todos_ended",
             "To-dos that this process ended, by kind and outcome.",
             ("kind", "outcome"),
@@ -72,6 +74,7 @@ class Gauges:
             "pipesleuth_ai_cost_dollars", "What the AI cost as far as its price is known.", registry=self.registry
         )
 
+        self._told: dict[tuple[str, str], int] = {}
         self._webhooks: deque[float] = deque(maxlen=LATELY)
         self._ai_calls: deque[float] = deque(maxlen=LATELY)
         self._coverage = Gauge(
@@ -86,6 +89,21 @@ class Gauges:
             ("source",),
             registry=self.registry,
         )
+        self._tickets = Gauge(
+            "pipesleuth_tickets",
+            "Tickets that are not closed, by status, priority and SLA state.",
+            ("status", "priority", "sla_status"),
+            registry=self.registry,
+        )
+        self._processes = Gauge(
+            "pipesleuth_processes", "Processes that live, by role.", ("role",), registry=self.registry
+        )
+        self._failover = Gauge(
+            "pipesleuth_failover", "Which database is written: 1 at its state.", ("state",), registry=self.registry
+        )
+        self._waiting = Gauge("pipesleuth_writes_waiting", "Writes that wait for a commit.", registry=self.registry)
+        Info("pipesleuth_build", "Which version runs.", registry=self.registry).info({"version": __version__})
+        ProcessCollector(registry=self.registry)
         # Looking a label up costs more than counting; routes, methods and statuses are few.
         self._counter = lru_cache(maxsize=2048)(self._requests.labels)
         self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
@@ -134,6 +152,26 @@ class Gauges:
             self._overdue.labels(*labels).set(row["lag"])
         for kind, seconds in held.items():
             self._held.labels(kind).set(seconds)
+
+    def process(self, ended: Mapping[tuple[str, str], int], waiting: int, failover: str) -> None:
+        """Show what this process has done and is in: to-dos it ended so far, writes that wait, which database."""
+        for labels, count in ended.items():
+            self._ended.labels(*labels).inc(count - self._told.get(labels, 0))
+        self._told = dict(ended)
+        self._waiting.set(waiting)
+        for state in FAILOVER:
+            self._failover.labels(state).set(state == failover)
+
+    def standing(self, figures: Sequence[Mapping[str, Any]]) -> None:
+        """Show how the tickets that are not closed stand."""
+        self._tickets.clear()
+        for row in figures:
+            self._tickets.labels(row["status"], row["priority"], row["sla_status"]).set(row["count"])
+
+    def alive(self, processes: Mapping[str, int]) -> None:
+        """Show how many processes live."""
+        for role, count in processes.items():
+            self._processes.labels(role).set(count)
 
     def intake(self, door: str, outcome: str) -> None:
         """Count one webhook."""
