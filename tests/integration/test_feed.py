@@ -179,7 +179,7 @@ async def test_a_fault_in_the_trail_does_not_end_the_telling(place: Place) -> No
         place.parts.bell.ring()
         await asyncio.sleep(0.1)
         place.parts.hub._trail = feed
-        assert await socket.closed() == stream.GOING_AWAY
+        assert await socket.closed() == stream.SERVICE_RESTART
     await asyncio.sleep(1.1)
     async with listening(place) as (socket, _):
         ticket = await place.ticket()

@@ -171,7 +171,7 @@ async def test_when_the_house_closes_sockets_are_told_to_come_again(open_place: 
         await socket.message()
         socket.say({"token": await token(place)})
         await socket.event()
-    assert await socket.closed() == stream.GOING_AWAY
+    assert await socket.closed() == stream.SERVICE_RESTART
 
 
 async def test_a_browser_that_goes_leaves_nothing_behind(place: Place) -> None:
