@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from pipesleuth.model import Category, Confidence, Diagnosis, Failure
+from pipesleuth.model import Category, Confidence, Diagnosis, Failure, Severity
 from pipesleuth.triage.codes import error_type
 from pipesleuth.triage.entity import anything_named, entity_of, sensible, tidy
 from pipesleuth.triage.excerpt import FULL_LIMIT, QUICK_LIMIT, Excerpt, excerpt
@@ -22,7 +22,7 @@ from pipesleuth.triage.knowledge.sieve import Readable
 from pipesleuth.triage.peel import Peeled, peel_excerpt
 from pipesleuth.triage.quotation import quotation
 from pipesleuth.triage.ranking import Candidate, confidence, ranked
-from pipesleuth.triage.severity import rate
+from pipesleuth.triage.severity import rate, start
 
 _CACHE = 4096
 _QUOTE = 280
@@ -54,10 +54,11 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What is remembered for a levelled message: the winner, how sure it is, and the message's code; no names."""
+    """What is remembered for a levelled message: winner, how sure, least severity, the message's code; no names."""
 
     winner: tuple[Candidate, ...]
     sure: Confidence
+    floor: Severity | None
     error_type: str | None
 
 
@@ -97,12 +98,12 @@ class Triage:
         if verdict is None:
             reading = self._read(failure, part)
             found = self._rank(reading, failure)
-            verdict = _Verdict(tuple(found[:1]), confidence(found), reading.error_type)
+            verdict = _Verdict(tuple(found[:1]), confidence(found), _floor(found), reading.error_type)
             self._remember(self._verdicts, rough, verdict)
         else:
             reading = _Reading(part, peel_excerpt(part, failure.error_code), verdict.error_type, ())
             found = _again(verdict.winner, part.text)
-        answer = self._answer(failure, reading, found, verdict.sure)
+        answer = self._answer(failure, reading, found, verdict.sure, verdict.floor)
         self._remember(self._answers, key, answer)
         return answer
 
@@ -114,7 +115,7 @@ class Triage:
         """The full verdict with its ranking and reasons."""
         reading = self._read(failure, excerpt(failure.error_message, FULL_LIMIT))
         found = self._rank(reading, failure)
-        answer = self._answer(failure, reading, found, confidence(found))
+        answer = self._answer(failure, reading, found, confidence(found), _floor(found))
         return Explanation(reading.peeled, tuple(found), answer)
 
     def _read(self, failure: Failure, part: Excerpt) -> _Reading:
@@ -150,7 +151,14 @@ class Triage:
             if len(cache) > _CACHE:
                 cache.popitem(last=False)
 
-    def _answer(self, failure: Failure, reading: _Reading, found: Sequence[Candidate], sure: Confidence) -> Diagnosis:
+    def _answer(
+        self,
+        failure: Failure,
+        reading: _Reading,
+        found: Sequence[Candidate],
+        sure: Confidence,
+        floor: Severity | None,
+    ) -> Diagnosis:
         best = found[0] if found else None
         category = best.entry.category if best else Category.UNKNOWN
         advice = self._advice[category]
@@ -164,7 +172,7 @@ class Triage:
         names = [name for name in (failure.pipeline, failure.resource_id or "") if name]
         severity, priority = rate(
             category, names, reading.peeled.innermost.text, retryable=retryable,
-            severity=entry.severity if entry else None, priority=entry.priority if entry else None,
+            severity=floor or (entry.severity if entry else None), priority=entry.priority if entry else None,
         )  # fmt: skip
         own = [fill(step, words) for step in (entry.steps if entry else ())]
         steps = [*own, *(fill(step, words) for step in advice.steps)][:_MAX_STEPS]
@@ -185,6 +193,14 @@ class Triage:
             said_by=said_by,
             evidence=_evidence(reading, best),
         )
+
+
+def _floor(found: Sequence[Candidate]) -> Severity | None:
+    """Where severity starts at least: where something was cancelled, with the gravest of the errors beside it."""
+    if not found or found[0].entry.category is not Category.CANCELLED:
+        return None
+    starts = [one.entry.severity or start(one.entry.category) for one in found]
+    return Severity.HIGH if {Severity.CRITICAL, Severity.HIGH} & set(starts) else None
 
 
 def _again(winner: Sequence[Candidate], text: str) -> list[Candidate]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipesleuth.model import Confidence
+from pipesleuth.model import Category, Confidence
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
 from pipesleuth.triage.knowledge.sieve import Pattern
@@ -42,7 +42,24 @@ def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | Non
     found = [_candidate(hit, text, source, activity_type, foreign) for hit in strongest[:_MAX_RANKED]]
     found = [one for one in found if one.points > 0]
     found.sort(key=lambda one: (-one.points, one.entry.id))
-    return found
+    return _causes_first(found)
+
+
+def _causes_first(found: list[Candidate]) -> list[Candidate]:
+    """The candidates with a cause that is named as clearly before the word that something was cancelled."""
+    if not found or found[0].entry.category is not Category.CANCELLED:
+        return found
+    least = _POINTS[found[0].entry.weight]
+    cause = next((one for one in found if _is_cause(one) and _POINTS[one.entry.weight] >= least), None)
+    return [cause, *(one for one in found if one is not cause)] if cause else found
+
+
+def _is_cause(one: Candidate) -> bool:
+    return (
+        one.entry.weight in _TELLING
+        and not one.doubtful
+        and one.entry.category not in {Category.CANCELLED, Category.UNKNOWN}
+    )
 
 
 def confidence(found: Sequence[Candidate]) -> Confidence:

@@ -20,7 +20,8 @@ Severity says how bad it is; priority says how soon somebody must act.
 4. One step down when the names say it is not production (dev, test, qa, uat, sandbox, poc, staging).
 5. Priority follows severity (Critical P1, High P2, Medium P3, Low P4), one step later when a re-run with no change
    may well succeed, except in production at High or above.
-6. Critical needs both production and a High start or a wide blast radius; nothing outside production is P1."""
+6. Critical needs both production and a High start or a wide blast radius; nothing outside production is P1.
+7. What was cancelled beside another error starts where that error starts: such a word never makes it less urgent."""
 
 _HIGH = frozenset(
     {
@@ -69,7 +70,7 @@ def rate(
     production = bool(words & _PRODUCTION) and not words & {"non", "pre"}
     elsewhere = not production and bool(words & _NOT_PRODUCTION or {"non", "prod"} <= words or {"pre", "prod"} <= words)
     wide = bool(words & _MONEY_OR_LAW) or any(mark in text[:_TEXT_LIMIT].casefold() for mark in _SHARED)
-    step = _STEPS.index(severity or _start(category))
+    step = _STEPS.index(severity or start(category))
     began_high = step >= _STEPS.index(Severity.HIGH)
     step += production + wide - elsewhere
     highest = _STEPS.index(Severity.CRITICAL) if production and (began_high or wide) else _STEPS.index(Severity.HIGH)
@@ -84,7 +85,8 @@ def _words(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word.casefold() for name in names for word in _WORDS.findall(name[:_NAME_LIMIT]))
 
 
-def _start(category: Category) -> Severity:
+def start(category: Category) -> Severity:
+    """Where a category's severity starts, before names and blast radius count."""
     if category is Category.CANCELLED:
         return Severity.LOW
     return Severity.HIGH if category in _HIGH else Severity.MEDIUM
