@@ -83,6 +83,16 @@ def build(
     return app
 
 
+def operations(house: House) -> FastAPI:
+    """What a worker answers: whether it is well, and its figures."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.house = house
+    errors.install(app)
+    app.include_router(health.router)
+    app.add_middleware(edge.Edge, gauges=house.gauges)
+    return app
+
+
 def assemble(
     settings: Settings,
     *,

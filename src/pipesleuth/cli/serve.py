@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 STOP_SECONDS = 15
+NOT_STARTED = 3
 SWITCH_SECONDS = 0.0005
 COLLECT_AFTER = 20_000  # new objects
 
@@ -50,20 +51,21 @@ def serve(
 ) -> None:
     """Answer webhooks, serve the dashboard, and work off to-dos."""
     gc.disable()  # until everything is loaded: there is nothing to collect, and looking takes a fifth of the start
-    import uvicorn  # noqa: PLC0415  # other commands start faster without it
-
     logs.configure(log_level)
     settings = load()
     prepare(settings)
     show_first_key(settings)
     listening = bound(host, port)
-    from pipesleuth.app import build  # noqa: PLC0415  # the same
+    from pipesleuth.app import build  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.cli.server import Server  # noqa: PLC0415  # the same
 
     service = build(settings, work=not no_worker)
     typer.echo(f"Pipesleuth listens on http://{_shown(host)}:{listening.getsockname()[1]}", err=True)
     tune_interpreter()
-    server = uvicorn.Server(uvicorn_config(service))
+    server = Server(uvicorn_config(service), service.state.house, drain_seconds=settings.drain_seconds)
     server.run(sockets=[listening])
+    if not server.started:
+        raise typer.Exit(NOT_STARTED)
 
 
 def tune_interpreter() -> None:
@@ -95,25 +97,35 @@ def uvicorn_config(service: FastAPI) -> uvicorn.Config:
     )
 
 
-def worker(log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info") -> None:
+def worker(
+    host: Annotated[str, typer.Option(help="Address to answer on, where --port is given.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Answer /healthz, /readyz and /metrics on this port.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
     """Work off to-dos beside one or more `serve --no-worker`."""
     logs.configure(log_level)
     settings = load()
     prepare(settings)
-    asyncio.run(_work(settings))
+    asyncio.run(_work(settings, bound(host, port) if port is not None else None))
 
 
-async def _work(settings: Settings) -> None:
-    from pipesleuth.app import assemble, running  # noqa: PLC0415  # other commands start faster without it
+async def _work(settings: Settings, listening: socket.socket | None) -> None:
+    from pipesleuth.app import assemble, operations, running  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.cli.server import Server  # noqa: PLC0415  # the same
 
     parts = assemble(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(parts):
+    async with running(parts, serves=False):
         typer.echo("Pipesleuth works off to-dos.", err=True)
-        await stop.wait()
+        if listening is None:
+            await stop.wait()
+        elif not stop.is_set():
+            await Server(uvicorn_config(operations(parts.house)), parts.house).serve(sockets=[listening])
 
 
 def prepare(settings: Settings) -> None:
