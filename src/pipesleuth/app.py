@@ -9,9 +9,10 @@ from functools import partial
 
 from fastapi import FastAPI
 from pydantic import ValidationError
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipesleuth import __version__ as version
-from pipesleuth.accounts import Accounts, ApiKeys
+from pipesleuth.accounts.identity import identity
 from pipesleuth.db.database import Database
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination, Paced
@@ -37,10 +38,27 @@ from pipesleuth.triage.analyst import Analyst, AnalystSettings
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault
 from pipesleuth.triage.redact import mask
-from pipesleuth.web import auth, edge, errors, export, health, hooks, insights, jira, pages, reference, stream, tickets
+from pipesleuth.web import (
+    auth,
+    edge,
+    errors,
+    export,
+    guard,
+    health,
+    hooks,
+    insights,
+    jira,
+    pages,
+    reference,
+    registration,
+    sign_on,
+    stream,
+    tickets,
+)
 from pipesleuth.web.deps import House
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
+from pipesleuth.web.traffic import Traffic, TrafficSettings
 
 
 def now_utc() -> datetime:
@@ -72,14 +90,17 @@ def build(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage, asked=asked)
+    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage, asked=asked, serves=True)
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
-    for room in (hooks, jira, auth, tickets, insights, export, stream, health, reference):
+    for room in (hooks, jira, auth, registration, sign_on, tickets, insights, export, stream, health, reference):
         app.include_router(room.router)
     pages.install(app, parts.house)
+    app.add_middleware(guard.Guard, traffic=parts.house.traffic, public_base_url=settings.public_base_url)
     app.add_middleware(edge.Edge, gauges=parts.house.gauges)
+    if proxies := parts.house.traffic.settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(proxies))
     return app
 
 
@@ -102,6 +123,7 @@ def assemble(
     analyst: Analyst | None = None,
     triage: Triage | None = None,
     asked: tuple[Source, ...] | None = None,
+    serves: bool = False,
 ) -> Parts:
     """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
@@ -132,17 +154,12 @@ def assemble(
     lease = settings.lease_seconds
     reconciler = Reconciler(database, asked, intake, triage, history, lease_seconds=lease, now=clock)
     worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
+    signing = secret(settings, "jwt_secret_key")
     house = House(
         settings=settings,
         database=database,
-        accounts=Accounts(
-            database,
-            secret(settings, "jwt_secret_key"),
-            token_hours=settings.token_hours,
-            allowed_domains=settings.allowed_email_domains,
-            now=clock,
-        ),
-        keys=ApiKeys(database, secret(settings, "rca_api_key")),
+        identity=identity(settings, database, signing_key=signing, api_key=secret(settings, "rca_api_key"), now=clock),
+        traffic=Traffic(from_environment(TrafficSettings)),
         sources=known,
         triage=triage,
         intake=intake,

@@ -122,6 +122,7 @@ async def _stop(parts: Parts) -> None:
         await outside.close()
     if parts.analyst is not None:
         await parts.analyst.close()
+    await parts.house.identity.close()
     await asyncio.to_thread(parts.database.close)
 
 

@@ -12,26 +12,23 @@ from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import WrongSetting
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _TURN_SECONDS = 5.0
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
-
 
 Made = TypeVar("Made")
 
 
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """What the whole service needs to know; a variable's name is the field's name in capitals."""
-
-    model_config = ENVIRONMENT
 
     data_dir: Path = Field(
         Path("data"), description="Folder of everything kept: database, archive, rejected bodies, secrets."
@@ -60,12 +57,22 @@ class Settings(BaseSettings):
     jwt_secret_key: SecretStr | None = Field(
         None, description="Key that signs sign-in tokens; generated and stored under DATA_DIR where not set."
     )
-    token_hours: float = Field(12, gt=0, le=24 * 30, description="How long a sign-in lasts, in hours.")
+    token_hours: float = Field(12, gt=0, le=24 * 30, description="How long a sign-in lasts unused, in hours.")
+    session_hours: float = Field(
+        24, gt=0, le=24 * 90, description="How long a used sign-in is renewed before one comes in anew, in hours."
+    )
+    password_login: bool = Field(True, description="Whether people may log in with a password, or only sign on.")
+    tries_per_account: int = Field(
+        10, ge=3, description="How many wrong passwords or codes an account may have in 15 minutes, on all servers."
+    )
+    tries_per_address: int = Field(
+        100, ge=3, description="How many of them one address may send in 15 minutes, on all servers."
+    )
     registration: Literal["open", "verify", "invite", "closed"] | None = Field(
         None,
         description="Who may register: anybody of an allowed domain (`open`), by mailed code (`verify`), by an "
         "administrator's invitation (`invite`), nobody (`closed`). Default: `open` while PUBLIC_BASE_URL is "
-        "loopback, else `invite`.",
+        "loopback, else `verify` where SMTP_HOST is set, else `invite`.",
     )
     allowed_email_domains: Annotated[tuple[str, ...], NoDecode] = Field(
         ("sigmoidanalytics.com",), description="Domains whose people may register; comma-separated, exact."

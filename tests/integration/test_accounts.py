@@ -296,7 +296,7 @@ async def test_a_sender_may_have_a_key_of_its_own_until_it_is_revoked(place: Pla
     digest = hashlib.sha256(b"team-key").hexdigest()
     with sqlite3.connect(place.folder / "tickets.db") as raw:
         raw.execute(
-            "INSERT INTO api_keys (name, key_hash, scopes, created_at) VALUES ('team', ?, 'hooks', 'now')", (digest,)
+            "INSERT INTO api_keys (name, key_hash, scopes, created_at) VALUES ('team', ?, 'read', 'now')", (digest,)
         )
     headers = {"x-api-key": "team-key"}
     assert (await place.client.get("/api/check-ticket-exists/x", headers=headers)).status_code == 200

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
 
 from pipesleuth.client import CUT_AFTER, checked_base
 from pipesleuth.destinations.azure_blob import Account, account, create_container
-from pipesleuth.destinations.contract import ENVIRONMENT, InboundRequest
+from pipesleuth.destinations.contract import InboundRequest
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, StatusChange, WrongSetting
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ _NAME = re.compile(r"^\d{4}-\d{2}-\d{2}/[A-Za-z0-9-]{1,80}-payload\.json$")
 _CONTAINER = re.compile(r"^[a-z0-9](?:-?[a-z0-9]){2,62}$")
 
 
-class ArchiveSettings(BaseSettings):
+class ArchiveSettings(EnvironmentSettings):
     """Where bodies are kept; with nothing set, in the folder `archive` under DATA_DIR."""
-
-    model_config = ENVIRONMENT
 
     data_dir: Path = Field(Path("data"), description="Folder of everything kept.")
     azure_storage_conn: SecretStr | None = Field(None, description="Connection string of the storage account.")

@@ -6,17 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import NoDecode
 
 from pipesleuth.client import checked_base
-from pipesleuth.destinations.contract import ENVIRONMENT
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import WrongSetting
 
 
-class JiraSettings(BaseSettings):
+class JiraSettings(EnvironmentSettings):
     """Where the issues go; nothing is called unless ITSM_TOOL is `jira`."""
-
-    model_config = ENVIRONMENT
 
     itsm_tool: Literal["jira", "none"] = Field("none", description="Where tickets get an issue: `jira` or `none`.")
     jira_domain: str = Field("", description="Host or address of the site: example.atlassian.net.")

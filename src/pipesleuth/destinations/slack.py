@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
 
 from pipesleuth.client import checked_base
 from pipesleuth.destinations import slack_blocks
 from pipesleuth.destinations.answers import at, items_at, text_at
-from pipesleuth.destinations.contract import ENVIRONMENT, InboundRequest
+from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.destinations.routes import Route, channel_for, read_routes
 from pipesleuth.destinations.slack_wire import CUT_AFTER, SlackRefusal, SlackWire, meaning
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import News, Notice, Permanent, Receipt, Retryable, Status, StatusChange, WrongSetting
 
 TICKET_EVENT, NOTE_EVENT = "pipesleuth_ticket", "pipesleuth_note"
@@ -37,10 +37,8 @@ MOST_PAGES = 25
 _CHANNEL_ID = re.compile(r"^[CGD][A-Z0-9]{6,20}$")
 
 
-class SlackSettings(BaseSettings):
+class SlackSettings(EnvironmentSettings):
     """Where the messages go; nothing is called without a token and a channel."""
-
-    model_config = ENVIRONMENT
 
     slack_bot_token: SecretStr | None = Field(None, description="Bot token of the app (xoxb-…), scope chat:write.")
     slack_alert_channel: str = Field("", description="Channel that hears of every ticket no route is for.")

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from pipesleuth.client import checked_base
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import WrongSetting
 
 
-class DataFactorySettings(BaseSettings):
+class DataFactorySettings(EnvironmentSettings):
     """The Data Factories that are asked about failed runs; none is, unless a subscription or a principal is set."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True
-    )
+    model_config = SettingsConfigDict(populate_by_name=True)
 
     azure_subscription_id: str = Field(
         "", description="Subscription of the factories; alone it makes us sign on with the machine's managed identity."

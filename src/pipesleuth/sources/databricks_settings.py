@@ -6,19 +6,18 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from pipesleuth.client import checked_base
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import WrongSetting
 from pipesleuth.sources.workspace import id_in_address
 
 
-class DatabricksSettings(BaseSettings):
+class DatabricksSettings(EnvironmentSettings):
     """The workspaces that are asked about failed runs; none is, unless a host and a way to sign on are set."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True
-    )
+    model_config = SettingsConfigDict(populate_by_name=True)
 
     databricks_host: str = Field("", description="Address of the workspace that is asked about its failed runs.")
     databricks_token: SecretStr | None = Field(

@@ -9,14 +9,13 @@ from typing import Any
 
 from pydantic import Field
 from pydantic_core import to_json
-from pydantic_settings import BaseSettings
 from sqlalchemy import Connection, RowMapping, select, update
 
 from pipesleuth.db.database import Database
 from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Ticket, Todo
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Failure, Retryable, moment
-from pipesleuth.settings import ENVIRONMENT
 from pipesleuth.sources.contract import Source, Told
 from pipesleuth.tickets import lifecycle, lineage, trail
 from pipesleuth.tickets.finops import FinOps
@@ -28,10 +27,8 @@ _LEAST_SECONDS = 1.0
 _TOLD_FACTS = ("task_key", "path", "child_pipeline", "cluster_reason", "termination_code", "failed_tasks", "handled")
 
 
-class EnrichmentSettings(BaseSettings):
+class EnrichmentSettings(EnvironmentSettings):
     """How long the platforms are asked about one failure."""
-
-    model_config = ENVIRONMENT
 
     enrich_seconds: float = Field(
         12, gt=0, le=25, description="How long one look at a failure on its platform may take, in seconds."

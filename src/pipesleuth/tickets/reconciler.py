@@ -13,11 +13,11 @@ from typing import Annotated
 import structlog
 from pydantic import Field, field_validator
 from pydantic_core import to_json
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import NoDecode
 
 from pipesleuth.db.database import Database
+from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Failure, Permanent, Retryable, StoreUnavailable, timestamp
-from pipesleuth.settings import ENVIRONMENT
 from pipesleuth.sources.contract import History, Source
 from pipesleuth.tickets import coverage, lineage
 from pipesleuth.tickets.arrival import SUCCESS
@@ -35,10 +35,8 @@ MISSED = "The run stands in the platform's own history; its webhook never came."
 log = structlog.get_logger(__name__)
 
 
-class ReconcilerSettings(BaseSettings):
+class ReconcilerSettings(EnvironmentSettings):
     """How the platforms' histories are compared with the tickets; off where no platform can be asked."""
-
-    model_config = ENVIRONMENT
 
     reconcile_seconds: float = Field(
         120, ge=0, description="How often the histories are read, in seconds; 0 reads them only by command."

@@ -1,4 +1,4 @@
-"""Registering, logging in and out, who I am, and what the dashboard needs to know of the service."""
+"""Logging in and out, who I am, and what the pages need to know of the service."""
 
 from __future__ import annotations
 
@@ -11,27 +11,24 @@ from fastapi.security import HTTPAuthorizationCredentials
 from pipesleuth import __version__ as version
 from pipesleuth.model import timestamp
 from pipesleuth.tickets import banners
-from pipesleuth.web.deps import House, SignedIn, TheHouse, bearer, person
+from pipesleuth.web.deps import House, SignedIn, TheHouse, address_of, bearer, person
 from pipesleuth.web.errors import Problem
-from pipesleuth.web.schemas import Credentials, Me, Registration, Token, refusals
+from pipesleuth.web.schemas import Credentials, Me, Token, refusals
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 
 
-@router.post("/register", responses=refusals(400, 403, 409, 503))
-async def register(who: Registration, house: TheHouse) -> Token:
-    """Make an account for somebody of an allowed domain, where registration is open, and log them in."""
-    policy = house.settings.registration_policy
-    if policy != "open":
-        raise Problem(403, "New accounts are made by an administrator's invitation.", "invitation_required")
-    email = await house.accounts.register(who.email, who.password, who.full_name)
-    return Token(access_token=await house.accounts.login(email, who.password))
-
-
-@router.post("/login", responses=refusals(400, 401, 503))
-async def login(who: Credentials, house: TheHouse) -> Token:
+@router.post("/login", responses=refusals(400, 401, 403, 413, 429, 503))
+async def login(who: Credentials, request: Request, house: TheHouse) -> Token:
     """A token for an e-mail address and its password."""
-    return Token(access_token=await house.accounts.login(who.email, who.password))
+    with_passwords(house)
+    return Token(access_token=await house.accounts.login(who.email, who.password, address_of(request)))
+
+
+def with_passwords(house: House) -> None:
+    """Raise Problem where passwords are no way in."""
+    if not house.identity.password_login:
+        raise Problem(403, "Passwords are switched off here; use the single sign-on.", "password_login_off")
 
 
 @router.post("/logout", responses=refusals(401, 503))
@@ -54,10 +51,12 @@ async def config(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None,
 ) -> JSONResponse:
     """What the pages need to know; without a token only how one comes in."""
+    sign_on = house.identity.sign_on
     public: dict[str, Any] = {
-        "registration": {"policy": house.settings.registration_policy},
+        "registration": {"policy": house.identity.registrations.policy},
         "allowed_email_domains": list(house.settings.allowed_email_domains),
-        "sign_on": [],
+        "password_login": house.identity.password_login,
+        "sign_on": [{"name": sign_on.settings.oidc_name, "url": "/auth/login"}] if sign_on else [],
         "server_time": timestamp(house.now()),
     }
     if credentials is None:

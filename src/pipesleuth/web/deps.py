@@ -14,6 +14,8 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from pipesleuth.accounts import Accounts, ApiKeys, Person, Unknown
+from pipesleuth.accounts.identity import Identity
+from pipesleuth.accounts.keys import INTAKE, READ
 from pipesleuth.db.database import Database
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.live import Hub
@@ -27,6 +29,7 @@ from pipesleuth.triage.diagnose import Triage
 from pipesleuth.web.errors import Problem
 from pipesleuth.web.gauges import Gauges
 from pipesleuth.web.rejected import Rejected
+from pipesleuth.web.traffic import Traffic
 
 PayloadReader = Callable[[str], Awaitable[bytes | None]]
 
@@ -37,8 +40,8 @@ class House:
 
     settings: Settings
     database: Database
-    accounts: Accounts
-    keys: ApiKeys
+    identity: Identity
+    traffic: Traffic
     sources: Mapping[str, Source]
     triage: Triage
     intake: Intake
@@ -59,6 +62,16 @@ class House:
     worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict
     static: Path = Path(__file__).parent / "static"
 
+    @property
+    def accounts(self) -> Accounts:
+        """People and their sessions."""
+        return self.identity.accounts
+
+    @property
+    def keys(self) -> ApiKeys:
+        """Senders' keys."""
+        return self.identity.keys
+
 
 _key_header = APIKeyHeader(name="x-api-key", auto_error=False, description="The API key of a webhook's sender.")
 bearer = HTTPBearer(auto_error=False, description="The token that `/api/login` gives.")
@@ -69,12 +82,34 @@ def house(request: Request) -> House:
     return request.app.state.house
 
 
-async def sender(request: Request, _documented: Annotated[str | None, Depends(_key_header)] = None) -> str:
-    """The name of the API key that was presented: in `x-api-key`, as Basic's password, or as `?key=`.
+async def sender(request: Request, scope: str = INTAKE) -> str:
+    """The name of the sender at a door, by what was presented.
 
-    Raises Unknown.
+    That is a key in `x-api-key`, as Basic's password or as `?key=`, or a token of Azure's secure webhook as Bearer.
+    Raises Unknown, NotInScope; TooMany from a key that sends too fast, or an address that presents what is wrong.
     """
-    return await house(request).keys.sender(presented_key(request))
+    place = house(request)
+    try:
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if place.identity.secure_webhook is not None and scheme.lower() == "bearer" and scope == INTAKE:
+            name = await place.identity.secure_webhook.sender(credentials.strip())
+        else:
+            name = await place.keys.sender(presented_key(request), scope)
+    except Unknown:
+        place.traffic.wrong(address_of(request))
+        raise
+    place.traffic.sender(name)
+    return name
+
+
+async def reader(request: Request, _documented: Annotated[str | None, Depends(_key_header)] = None) -> str:
+    """The name of a sender whose key may look runs up. Raises what `sender` raises."""
+    return await sender(request, READ)
+
+
+def address_of(request: Request) -> str:
+    """The address that the request came from; behind a trusted proxy the one that it names."""
+    return request.client.host if request.client else ""
 
 
 def presented_key(request: Request) -> str:
@@ -123,7 +158,7 @@ async def responder(who: Annotated[Person, Depends(person)]) -> Person:
 
 
 TheHouse = Annotated[House, Depends(house)]
-Sender = Annotated[str, Depends(sender)]
+Reader = Annotated[str, Depends(reader)]
 SignedIn = Annotated[Person, Depends(person)]
 Responder = Annotated[Person, Depends(responder)]
 Administrator = Annotated[Person, Depends(administrator)]

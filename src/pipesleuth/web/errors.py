@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -13,7 +14,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from pipesleuth.accounts import Refused, Unknown
+from pipesleuth.accounts import NotInScope, Refused, TooMany, Unknown
+from pipesleuth.accounts.registration import Closed
 from pipesleuth.model import BadPayload, StoreUnavailable
 from pipesleuth.tickets.lifecycle import NoSuchTicket, NotNow
 from pipesleuth.tickets.queries import BadCursor
@@ -62,6 +64,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(Closed, _closed)
+    app.add_exception_handler(NotInScope, _not_in_scope)
+    app.add_exception_handler(TooMany, _too_many)
     app.add_exception_handler(BadPayload, _bad_payload)
     app.add_exception_handler(NoSuchTicket, _not_found)
     app.add_exception_handler(NotNow, _conflict)
@@ -97,6 +102,19 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _unknown(_request: Request, error: Exception) -> Response:
     return answer(401, str(error), "unauthorized", headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _closed(_request: Request, error: Exception) -> Response:
+    return answer(403, str(error), "invitation_required")
+
+
+async def _not_in_scope(_request: Request, error: Exception) -> Response:
+    return answer(403, str(error), "forbidden")
+
+
+async def _too_many(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooMany)  # noqa: S101  # Starlette looks handlers up by class
+    return answer(429, str(error), "too_many", headers={"Retry-After": str(math.ceil(error.after))})
 
 
 async def _bad_payload(_request: Request, error: Exception) -> Response:

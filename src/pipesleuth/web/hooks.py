@@ -18,7 +18,7 @@ from pipesleuth.tickets.intake import DUPLICATE, SUCCESS, Admission
 from pipesleuth.web import errors
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import parse, read_body
-from pipesleuth.web.deps import House, Sender, TheHouse, sender
+from pipesleuth.web.deps import House, Reader, TheHouse, sender
 from pipesleuth.web.errors import RETRY_SECONDS, Problem
 from pipesleuth.web.schemas import TicketExists, WebhookAnswer, refusals
 
@@ -30,7 +30,7 @@ router = APIRouter(tags=["webhooks"])
 # Parameters and credentials are read by hand and described here: these three routes take every storm.
 _DESCRIBED: dict[str, Any] = {
     "response_model": None,
-    "responses": {200: {"model": WebhookAnswer}, **refusals(400, 401, 413, 503)},
+    "responses": {200: {"model": WebhookAnswer}, **refusals(400, 401, 403, 413, 429, 503)},
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
         "security": [{"APIKeyHeader": []}],
@@ -71,8 +71,10 @@ async def hook(request: Request, source: str) -> Response:
     return await _receive(request, f"hooks/{known[source].name}", known[source].name)
 
 
-@router.get("/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 503))
-async def check_ticket_exists(run_id: str, _sender: Sender, house: TheHouse) -> Response:
+@router.get(
+    "/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 403, 429, 503)
+)
+async def check_ticket_exists(run_id: str, _sender: Reader, house: TheHouse) -> Response:
     """Whether a run has its ticket already; the run id is read as at intake."""
     identity = run_identity(run_id)
     row = await house.database.read(lambda c: queries.by_run(c, identity)) if identity else None

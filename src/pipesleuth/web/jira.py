@@ -12,7 +12,7 @@ from pipesleuth.model import BadPayload
 from pipesleuth.tickets import jira_sync
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import read_body
-from pipesleuth.web.deps import House
+from pipesleuth.web.deps import House, address_of
 from pipesleuth.web.schemas import JiraAnswer, refusals
 
 DOOR = "webhook/jira"
@@ -23,7 +23,7 @@ router = APIRouter(tags=["webhooks"])
 @router.post(
     "/webhook/jira",
     response_model=JiraAnswer,
-    responses=refusals(400, 401, 413, 503),
+    responses=refusals(400, 401, 413, 429, 503),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
         "parameters": [
@@ -38,6 +38,7 @@ async def webhook_jira(request: Request) -> Response:
     try:
         body = await _authentic(request, house)
     except Unknown as stranger:
+        house.traffic.wrong(address_of(request))
         await house.intake.note_stranger(DOOR, str(stranger))
         raise
     arrived = InboundRequest(dict(request.headers.items()), {}, body)

@@ -73,6 +73,43 @@ class Registration(Credentials):
     """What somebody types to register."""
 
     full_name: str | None = Field(default=None, max_length=300)
+    invitation: str | None = Field(default=None, max_length=200, description="The code of an invitation.")
+
+
+class Code(Credentials):
+    """What somebody types who got a code by mail."""
+
+    code: str = Field(min_length=1, max_length=40)
+
+
+class Sent(BaseModel):
+    """What somebody is told whose code was mailed."""
+
+    status: Literal["verification_sent"]
+
+
+class Invitation(BaseModel):
+    """Whom an administrator invites."""
+
+    email: str = Field(max_length=320)
+    role: Literal["viewer", "responder", "admin"] = "responder"
+
+
+class InvitationMade(BaseModel):
+    """An invitation with its code, which is shown this once."""
+
+    id: int
+    email: str
+    role: str
+    code: str
+    link: str
+    expires_at: str
+
+
+class InvitationList(BaseModel):
+    """The invitations that wait."""
+
+    invitations: list[dict[str, Any]]
 
 
 class Token(BaseModel):

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import Response
 from starlette.websockets import WebSocketState
 
-from pipesleuth.accounts import Unknown
+from pipesleuth.accounts import TooMany, Unknown
 from pipesleuth.live import Listener
 from pipesleuth.model import StoreUnavailable, timestamp
 from pipesleuth.tickets.feed import RESYNC
@@ -28,6 +28,7 @@ LAST = 2**53  # no sequence is larger
 # Codes of our own, as RFC 6455 leaves 4000 to 4999 to applications.
 UNAUTHORIZED = 4401
 FORBIDDEN_ORIGIN = 4403
+TOO_MANY = 4429
 GOING_AWAY = 1001
 SERVICE_RESTART = 1012  # RFC 6455's registry: come again
 RESTARTS = "The service restarts; please reconnect."
@@ -48,11 +49,20 @@ async def live(socket: WebSocket) -> None:
         return
     try:
         token, since = await _hello(socket)
-        await house.accounts.person(token)
+        who = await house.accounts.person(token)
     except (Unknown, TimeoutError, WebSocketDisconnect, StoreUnavailable) as error:
         with contextlib.suppress(RuntimeError):
             await socket.close(UNAUTHORIZED, str(error)[:100] or "No token came.")
         return
+    try:
+        with house.traffic.socket(who.email):
+            await _listen(socket, house, token, since)
+    except TooMany as much:
+        await socket.close(TOO_MANY, str(much)[:100])
+
+
+async def _listen(socket: WebSocket, house: House, token: str, since: int | None) -> None:
+    """Tell one browser everything until it goes."""
     with contextlib.suppress(StoreUnavailable):
         if not house.hub.listeners:
             await house.feed.skip()  # what came while nobody listened is no news to the first who does
