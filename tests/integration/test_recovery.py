@@ -6,9 +6,12 @@ import asyncio
 import itertools
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, update
 
 from pipesleuth.db.tables import Todo
+from pipesleuth.destinations.slack_blocks import SIGNS
+from pipesleuth.model import Status
 from pipesleuth.outbox import todos
 from pipesleuth.sandbox import Sandbox
 from pipesleuth.tickets import lifecycle
@@ -124,3 +127,22 @@ async def test_more_news_than_one_call_tells_are_told_or_passed_over_to_the_last
 def move(connection: Connection, ticket: str, deed: Any, hand: str, clock: Clock) -> None:
     """Take the ticket or put it back, by our hand or by Jira's."""
     deed(connection, lifecycle.fetch(connection, ticket), "Dana", clock(), hand=hand)
+
+
+@pytest.mark.parametrize("fault", ["timeout_after_success", "500"])
+async def test_a_ticket_back_in_its_earlier_state_is_told_again_where_a_lost_try_said_otherwise(
+    open_place: Any, clock: Clock, fault: str
+) -> None:
+    async with Sandbox(clock=lambda: clock().timestamp()) as sandbox:
+        vendors = told(sandbox, clock)
+        async with open_place(told={"slack": vendors["slack"]}) as place:
+            ticket, person = await place.ticket(adf()), await place.signed_in()
+            await passed(place, 2)
+            for deed in ("close", "reopen"):
+                put = {"kind": fault, "service": "slack", "route": "chat.update", "seconds": 0.01, "count": 1}
+                sandbox.world.faults.put([put] if deed == "close" else [])
+                assert (await place.client.post(f"/api/tickets/{ticket}/{deed}", headers=person)).status_code == 200
+                await passed(place, 1)
+            await passed(place, SOON)
+            root = roots_of(sandbox, await place.row(ticket))[0]
+            assert root.content["blocks"][0]["text"]["text"].startswith(SIGNS[Status.OPEN])

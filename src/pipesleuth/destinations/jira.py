@@ -271,14 +271,15 @@ def _to_tell(notice: Notice, receipt: Receipt) -> list[News]:
 def _move_to_make(notice: Notice, receipt: Receipt) -> str:
     """The status category to follow, where our side moved the ticket, once; a person's later move is not undone."""
     wanted, moved = CATEGORIES[notice.status], receipt.more.get("moved", "")
-    closes_or_reopens = notice.status is Status.ACKNOWLEDGED or moved == "done"
+    unsure = not receipt.told_digest  # an earlier try may have moved it
+    closes_or_reopens = notice.status is Status.ACKNOWLEDGED or moved == "done" or unsure
     ours = notice.fields.get("status_by") == "pipesleuth"
     return wanted if ours and closes_or_reopens and wanted != moved else ""
 
 
 def _knows_all(notice: Notice, receipt: Receipt) -> bool:
     """Whether there is nothing to tell: no call is made, and the receipt stays as it is."""
-    return bool(receipt.told_digest) and not _to_tell(notice, receipt) and not _move_to_make(notice, receipt)
+    return not _to_tell(notice, receipt) and not _move_to_make(notice, receipt)
 
 
 def _newest(notice: Notice) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Update, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from pipesleuth.db.outage import stands_in
 from pipesleuth.db.tables import Todo
 from pipesleuth.model import Receipt, timestamp
 
@@ -74,7 +75,9 @@ def row(  # each is a column
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store fresh to-dos."""
+    """Store fresh to-dos. Of those on a standby another may have been done elsewhere: they look before they create."""
+    if stands_in(connection):
+        rows = [{**each, "in_doubt": True, "doubt_since": each["created_at"]} for each in rows]
     if rows:
         connection.execute(insert(Todo), list(rows))
 
@@ -315,11 +318,14 @@ def stop(connection: Connection, claimed: Claim, reason: str, now: datetime) -> 
 
 
 def retry(connection: Connection, ticket_id: str, kind: str, now: datetime) -> bool:
-    """Try again at once; False where nothing is owed."""
+    """Try again at once; False where nothing is owed.
+
+    It counts as tried before: what an earlier try told may not be what was told last.
+    """
     owed = connection.execute(
         update(Todo)
         .where(Todo.ticket_id == ticket_id, Todo.kind == kind, Todo.wanted_version > Todo.done_version)
-        .values(stopped_at=None, attempts=0, next_try_at=timestamp(now))
+        .values(stopped_at=None, attempts=1, next_try_at=timestamp(now))
     )
     return owed.rowcount == 1
 

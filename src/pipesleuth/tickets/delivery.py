@@ -115,13 +115,14 @@ class Delivery:
         if self.kind in lifecycle.CHANNELS and nothing_owed and never_told:
             return Done(version, called=False)
         notice, masked = self._notice(reading)
-        receipt = await self._destination.deliver(notice, claim.receipt, in_doubt=claim.in_doubt)
+        known = _known(claim)
+        receipt = await self._destination.deliver(notice, known, in_doubt=claim.in_doubt)
         if not receipt.key:
             return Done(version)  # nothing was created there, and nothing has to be
-        if receipt is claim.receipt:
+        if receipt is known and claim.receipt is not None:
             # Nothing of this was to be told there; what comes after it is looked at next.
-            looked = replace(receipt, told_audit_id=reading.news[-1]["id"]) if reading.news else receipt
-            return Done(version, looked, called=False)
+            newest = reading.news[-1]["id"] if reading.news else claim.receipt.told_audit_id
+            return Done(version, replace(claim.receipt, told_audit_id=newest), called=False)
         sent = self._sent(receipt, claim, notice, masked)
         left = self._left_the_house(sent)
         notes = int(sent.more.get("notes", 0)) if claim.receipt is not None else 0
@@ -233,6 +234,16 @@ class Delivery:
             trail.write(connection, [trail.line(row, entry, now)])
         if self.kind == "archive":
             connection.execute(delete(Payload).where(Payload.ticket_id == claim.ticket_id))
+
+
+def _known(claim: Claim) -> Receipt | None:
+    """The receipt; without the digest of what was told last where a try since then may have told something else.
+
+    A ticket that came back to an earlier state would otherwise be settled against what that try overwrote.
+    """
+    if claim.receipt is not None and (claim.in_doubt or claim.attempts > 1):
+        return replace(claim.receipt, told_digest="")
+    return claim.receipt
 
 
 def _sentence(line: RowMapping) -> str:
