@@ -18,23 +18,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import SQLAlchemyError
 
-from pipesleuth.db.faults import is_unavailable
+from pipesleuth.db.engine import away, open_engine
+from pipesleuth.db.faults import is_passing, is_unavailable
 from pipesleuth.model import StoreUnavailable
 
-# The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
-_SQLITE_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "wal_autocheckpoint=0",
-    "busy_timeout=5000",
-    "temp_store=MEMORY",
-)
 CHECKPOINT_SECONDS = 1.0
 GROUP = 64
 LINGER_SECONDS = 0.002
@@ -104,10 +95,10 @@ class Database:
             with self.engine.connect() as connection:
                 yield from work(connection)
         except SQLAlchemyError as error:
-            away = _away(error)
-            if away is None:
+            gone = away(error, self.url)
+            if gone is None:
                 raise
-            raise away from error
+            raise gone from error
         finally:
             self._streams.release()
 
@@ -145,10 +136,10 @@ class Database:
             with self.engine.connect() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
-            away = _away(error)
-            if away is None:
+            gone = away(error, self.url)
+            if gone is None:
                 raise
-            raise away from error
+            raise gone from error
 
     def _write_all(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -193,7 +184,7 @@ class Database:
                 with self.engine.begin() as connection:
                     answers = _do(connection, group)
             except Exception as error:  # noqa: BLE001  # whatever it is: everybody who waits gets an answer
-                passing = isinstance(error, DBAPIError) and is_unavailable(error)
+                passing = is_passing(error)
                 if passing and attempt < TRIES and time.monotonic() - started < PATIENCE_SECONDS:
                     continue
                 # Who came meanwhile has waited as long, and would wait once more.
@@ -205,33 +196,6 @@ class Database:
             self._after_commit()
             _tell(group, answers)
             return
-
-
-def open_engine(url: URL) -> Engine:
-    """An engine with the manners this house wants of each database."""
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_recycle=1800, pool_size=10, max_overflow=5)
-    pool = {"poolclass": NullPool} if url.database in {None, "", ":memory:"} else {"pool_size": 10, "max_overflow": 5}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
-    # Many rows as one statement: Python's driver lets go of the interpreter at every row of an executemany, and
-    # gets it back from a busy event loop only after a switch interval each time.
-    engine.dialect.use_insertmanyvalues_wo_returning = True
-    event.listen(engine, "connect", _sqlite_manners)
-    event.listen(engine, "begin", _sqlite_begin)
-    return engine
-
-
-def _sqlite_manners(raw: Any, _record: object) -> None:
-    # Python's driver would open transactions by itself, and only at the first write.
-    raw.isolation_level = None
-    for pragma in _SQLITE_PRAGMAS:
-        raw.execute(f"PRAGMA {pragma}")
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    # The writer takes its lock at once, so that no transaction fails half-way on a change of lock.
-    writing = threading.current_thread().name == "writer" or connection.get_execution_options().get("writing")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _alone(connection: Connection, works: list[Callable[[Connection], Any]]) -> list[Any]:
@@ -273,13 +237,6 @@ def _try(connection: Connection, work: Callable[..., Sequence[Any]], items: list
         return error
     savepoint.commit()
     return answers
-
-
-def _away(error: SQLAlchemyError) -> StoreUnavailable | None:
-    """What to tell whoever reads while the database is away; None for our own mistakes."""
-    if isinstance(error, PoolTimeout):
-        return StoreUnavailable("No connection is free.")
-    return StoreUnavailable(str(error.orig)) if isinstance(error, DBAPIError) and is_unavailable(error) else None
 
 
 def _tell(group: list[_Piece], answers: list[Any]) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Float, Index, Integer, LargeBinary, MetaData, Unicode, UnicodeText
-from sqlalchemy.dialects.mssql import NVARCHAR
+from sqlalchemy.dialects.mssql import NVARCHAR, VARBINARY
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
 Long = UnicodeText().with_variant(NVARCHAR(None), "mssql")
+Bytes = LargeBinary().with_variant(VARBINARY("max"), "mssql")
 Name = Unicode(300)
 Id = Unicode(64)
 # Two keys from outside that differ in case only are two, also where SQL Server's own collation says otherwise.
@@ -265,7 +266,7 @@ class Payload(Base):
     __tablename__ = "payloads"
 
     ticket_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(Bytes)
     compressed: Mapped[bool] = mapped_column(Boolean)
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import re
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from pipesleuth.db.database import open_engine
-from pipesleuth.db.faults import is_unavailable
-from pipesleuth.model import StoreUnavailable
+from pipesleuth.db.engine import away, open_engine
+from pipesleuth.model import WrongSetting
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"
+_OURS = re.compile(r"\d{4}")
+
+# Servers that start together on one database upgrade it one after the other. SQLite's own write lock does that.
+_TURNS = {
+    "postgresql": "SELECT pg_advisory_xact_lock(7265746)",
+    "mssql": "EXEC sp_getapplock @Resource = 'pipesleuth.schema', @LockMode = 'Exclusive', "
+    "@LockOwner = 'Transaction', @LockTimeout = 120000",
+}
 
 
 def revision(connection: Connection) -> str | None:
@@ -25,24 +38,27 @@ def revision(connection: Connection) -> str | None:
 
 
 def upgrade(url: URL) -> bool:
-    """Bring the database to HEAD; whether anything was done. Raises StoreUnavailable.
+    """Bring the database to HEAD; whether anything was done. Raises StoreUnavailable, WrongSetting.
 
-    Two processes that start together on one SQLite file wait for each other; the second finds nothing to do.
+    Processes that start together on one database wait for each other; the second finds nothing to do. A schema
+    newer than HEAD is left alone: new columns have defaults, so that an older program goes on beside a newer one.
     """
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = open_engine(url)
     try:
         with engine.connect() as connection:
-            if revision(connection) == HEAD:
+            if not _is_behind(revision(connection)):
                 return False
         with engine.connect().execution_options(writing=True) as connection, connection.begin():
-            if revision(connection) == HEAD:
+            take_turn(connection)
+            if not _is_behind(revision(connection)):
                 return False
-            _run(connection)
+            run(connection)
     except DBAPIError as error:
-        if is_unavailable(error):
-            raise StoreUnavailable(str(error.orig)) from error
+        gone = away(error, url)
+        if gone is not None:
+            raise gone from error
         raise
     finally:
         engine.dispose()
@@ -53,32 +69,40 @@ def check(url: URL) -> str | None:
     """What is wrong with the database's schema, in a sentence; None where it is right. Raises StoreUnavailable."""
     engine = open_engine(url)
     try:
-        found = _revision_of(engine)
+        found = _revision_of(engine, url)
     finally:
         engine.dispose()
-    if found == HEAD:
+    if not _is_behind(found):
         return None
     if found is None:
         return "The database has no schema yet. Run `pipesleuth db upgrade`."
     return f"The database has schema {found}, this program wants {HEAD}. Run `pipesleuth db upgrade`."
 
 
-def _revision_of(engine: Engine) -> str | None:
-    try:
-        with engine.connect() as connection:
-            return revision(connection)
-    except DBAPIError as error:
-        if is_unavailable(error):
-            raise StoreUnavailable(str(error.orig)) from error
-        raise
-
-
-def _run(connection: Connection) -> None:
+def script(dialect: str) -> str:
+    """Every statement that makes an empty database of this kind (postgresql, mssql, sqlite) one of schema HEAD."""
     from alembic import command  # noqa: PLC0415  # loading Alembic takes longer than a start may
-    from alembic.config import Config  # noqa: PLC0415  # the same
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    written = io.StringIO()
+    config = _config()
+    config.output_buffer = written
+    config.attributes["dialect"] = dialect
+    command.upgrade(config, "head", sql=True)
+    return written.getvalue()
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait until no other process changes this database's schema; held until the transaction ends."""
+    statement = _TURNS.get(connection.dialect.name)
+    if statement is not None:
+        connection.exec_driver_sql(statement)
+
+
+def run(connection: Connection) -> None:
+    """Bring the schema to HEAD in the caller's transaction, and give a new database its epoch."""
+    from alembic import command  # noqa: PLC0415  # loading Alembic takes longer than a start may
+
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     known = connection.execute(text("SELECT value FROM marks WHERE name = 'epoch'")).scalar()
@@ -86,3 +110,31 @@ def _run(connection: Connection) -> None:
         connection.execute(
             text("INSERT INTO marks (name, value) VALUES ('epoch', :value)"), {"value": secrets.token_hex(8)}
         )
+
+
+def _is_behind(found: str | None) -> bool:
+    if found is not None and not _OURS.fullmatch(found):
+        raise WrongSetting(
+            f"The database has the schema {found[:40]} of another program. Name another database, or bring its "
+            "tickets over with `pipesleuth db copy`."
+        )
+    return found is None or found < HEAD
+
+
+def _revision_of(engine: Engine, url: URL) -> str | None:
+    try:
+        with engine.connect() as connection:
+            return revision(connection)
+    except DBAPIError as error:
+        gone = away(error, url)
+        if gone is not None:
+            raise gone from error
+        raise
+
+
+def _config() -> Config:
+    from alembic.config import Config as Made  # noqa: PLC0415  # loading Alembic takes longer than a start may
+
+    config = Made()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

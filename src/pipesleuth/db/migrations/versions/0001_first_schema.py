@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.mssql import VARBINARY
 
 revision = "0001"
 down_revision = None
@@ -94,7 +95,7 @@ def upgrade() -> None:
     op.create_table(
         "payloads",
         sa.Column("ticket_id", sa.Unicode(length=64), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary().with_variant(VARBINARY("max"), "mssql"), nullable=False),
         sa.Column("compressed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_payloads")),
     )

@@ -1,0 +1,95 @@
+"""An engine with the manners that this house wants of each database."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
+
+from pipesleuth.db import faults
+from pipesleuth.db.address import complete, without_secrets
+from pipesleuth.model import StoreUnavailable, WrongSetting
+
+# The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
+_SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=0",
+    "busy_timeout=5000",
+    "temp_store=MEMORY",
+)
+CONNECT_SECONDS = 5
+# Below the hour that a managed identity's token lives.
+RECYCLE_SECONDS = 1800
+
+
+def open_engine(url: URL, *, connect_seconds: int = CONNECT_SECONDS) -> Engine:
+    """An engine for a database; it connects at first use, within so many seconds. Raises WrongSetting."""
+    url = complete(url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url)
+    how: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": RECYCLE_SECONDS, "pool_size": 10, "max_overflow": 5}
+    if url.drivername == "postgresql+psycopg" and "connect_timeout" not in url.query:
+        how["connect_args"] = {"connect_timeout": connect_seconds}
+    elif url.drivername == "mssql+pyodbc":
+        how |= {"connect_args": {"timeout": connect_seconds}, "fast_executemany": True}
+    try:
+        engine = create_engine(url, **how)
+    except (ImportError, NoSuchModuleError) as error:
+        raise WrongSetting(f"DATABASE_URL: {_missing(url.drivername, error)}") from error
+    event.listen(engine, "handle_error", _let_go)
+    return engine
+
+
+def away(error: SQLAlchemyError, url: URL) -> StoreUnavailable | None:
+    """What to tell whoever needs the database while it is away; None for our own mistakes."""
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable("No connection is free.")
+    if not faults.is_unavailable(error):
+        return None
+    return StoreUnavailable(without_secrets(str(getattr(error, "orig", None) or error), url))
+
+
+def _missing(driver: str, error: Exception) -> str:
+    repair = {
+        "mssql+pyodbc": "Install unixODBC and Microsoft's ODBC Driver 18, or use mssql+mssqlpython.",
+        "mssql+mssqlpython": "Install it with `pip install pipesleuth[azure-sql]`.",
+    }
+    reason = (str(error).splitlines() or [""])[0].rstrip(". ")
+    return f"the driver of {driver} cannot be loaded ({reason}). {repair.get(driver, 'Install the driver.')}"
+
+
+def _let_go(context: ExceptionContext) -> None:
+    """A connection that says its server is gone, throttled or failing over is not used again."""
+    error = context.sqlalchemy_exception or context.original_exception
+    if faults.kind(error) is faults.Fault.LOST:
+        context.is_disconnect = True
+
+
+def _sqlite(url: URL) -> Engine:
+    pool = {"poolclass": NullPool} if url.database in {None, "", ":memory:"} else {"pool_size": 10, "max_overflow": 5}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
+    # Many rows as one statement: Python's driver lets go of the interpreter at every row of an executemany, and
+    # gets it back from a busy event loop only after a switch interval each time.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    event.listen(engine, "connect", _sqlite_manners)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_manners(raw: Any, _record: object) -> None:
+    # Python's driver would open transactions by itself, and only at the first write.
+    raw.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # The writer takes its lock at once, so that no transaction fails half-way on a change of lock.
+    writing = threading.current_thread().name == "writer" or connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
