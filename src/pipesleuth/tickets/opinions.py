@@ -74,7 +74,7 @@ class Opinions:
         if call is None:
             call = _Call(asyncio.create_task(self._answer(key, asked, seconds), name="opinion"))
             self._calls[key] = call
-            call.task.add_done_callback(lambda _task: self._calls.pop(key, None))
+            call.task.add_done_callback(lambda task: self._ended(key, task))
         call.waiting += 1
         try:
             answer, reused = await asyncio.shield(call.task)
@@ -83,6 +83,11 @@ class Opinions:
             if not call.waiting and not call.task.done():
                 call.task.cancel()
         return answer, reused or joined
+
+    def _ended(self, key: str, task: asyncio.Task[tuple[Answer, bool]]) -> None:
+        self._calls.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone meanwhile: then nobody else hears of it
 
     async def _answer(self, key: str, asked: Question, seconds: float | None) -> tuple[Answer, bool]:
         known = _restored(await self._database.read(lambda c: ai_budget.recall(c, key, self._now())))
