@@ -47,9 +47,16 @@ class Settings(EnvironmentSettings):
     azure_sql_server: str | None = Field(None, description="Host of the Azure SQL server.")
     azure_sql_database: str | None = Field(None, description="Name of the Azure SQL database.")
     azure_sql_username: str | None = Field(
-        None, description="Login of Azure SQL; leave empty to use the machine's managed identity."
+        None,
+        description="Login of Azure SQL. Without AZURE_SQL_PASSWORD the machine's managed identity is used, and this "
+        "is the client id of a user-assigned one.",
     )
     azure_sql_password: SecretStr | None = Field(None, description="Password of Azure SQL.")
+    azure_sql_driver: Literal["pyodbc", "mssqlpython"] = Field(
+        "pyodbc",
+        description="Driver of Azure SQL: `pyodbc` needs unixODBC and Microsoft's ODBC Driver 18 on the machine, "
+        "`mssqlpython` (`pip install pipesleuth[azure-sql]`) brings its own.",
+    )
 
     rca_api_key: SecretStr | None = Field(
         None, description="Key that webhook senders present; generated and stored under DATA_DIR where not set."
@@ -180,14 +187,15 @@ class Settings(EnvironmentSettings):
             return make_url(self.database_url)
         if self.db_type == "sqlite":
             return URL.create("sqlite", database=str(self.db_path or self.data_dir / "tickets.db"))
-        query = {"driver": "ODBC Driver 18 for SQL Server", "Encrypt": "yes", "TrustServerCertificate": "no"}
-        if not self.azure_sql_username:
+        password = self.azure_sql_password.get_secret_value() if self.azure_sql_password else None
+        query = {"Encrypt": "yes", "TrustServerCertificate": "no"}
+        if password is None:
             # Lower-case on purpose: the capitalised key makes SQLAlchemy add Trusted_Connection as well.
             query["authentication"] = "ActiveDirectoryMsi"
         return URL.create(
-            "mssql+pyodbc",
+            f"mssql+{self.azure_sql_driver}",
             username=self.azure_sql_username,
-            password=self.azure_sql_password.get_secret_value() if self.azure_sql_password else None,
+            password=password,
             host=self.azure_sql_server,
             port=1433,
             database=self.azure_sql_database,

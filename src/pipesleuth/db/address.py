@@ -24,6 +24,7 @@ KNOWN = frozenset({"sqlite", "sqlite+pysqlite", "postgresql+psycopg", "mssql+pyo
 ODBC_DRIVER = "ODBC Driver 18 for SQL Server"
 _SECRET = frozenset({"password", "passwd", "pwd", "sslpassword", "odbc_connect", "accesstoken"})
 MASKED = "***"
+_SAID = re.compile(r"(?i)\b(PWD|password)\s*=\s*(\{[^}]*\}|'[^']*'|[^;\s]+)")
 
 
 def read(text: str) -> URL:
@@ -109,7 +110,8 @@ def without_secrets(text: str, url: URL) -> str:
     """A driver's own words on one line, without the password that they may repeat."""
     values = [url.query[name] for name in url.query if name.lower() in _SECRET]
     secrets = [url.password, *(value if isinstance(value, str) else ",".join(value) for value in values)]
-    flat = re.sub(r"(?i)\b(PWD|password)\s*=\s*(\{[^}]*\}|'[^']*'|[^;\s]+)", rf"\1={MASKED}", " ".join(text.split()))
+    secrets += [found[2].strip("{}'") for value in secrets if value for found in _SAID.finditer(value)]
+    flat = _SAID.sub(rf"\1={MASKED}", " ".join(text.split()))
     for secret in filter(None, secrets):
         for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
             flat = flat.replace(form, MASKED)
