@@ -81,7 +81,7 @@ def roots(sandbox: BackgroundSandbox) -> dict[str, float]:
 
 def environment(sandbox: BackgroundSandbox, **more: str) -> dict[str, str]:
     """Settings without an AI."""
-    vendors = {name: value for name, value in sandbox.environment().items() if not name.startswith("GEMINI")}
+    vendors = {name: value for name, value in sandbox.environment().items() if not name.startswith(("GEMINI", "TEAMS"))}
     return {**vendors, "RECONCILE": "false", **more}
 
 

@@ -125,7 +125,7 @@ class Storm:
             sandbox.stop()
 
     def _environment(self, sandbox: BackgroundSandbox, address: str) -> dict[str, str]:
-        vendors = sandbox.environment()
+        vendors = {name: value for name, value in sandbox.environment().items() if not name.startswith("TEAMS")}
         if self.seed % 3:  # every third storm has an AI that changes its mind
             vendors = {name: value for name, value in vendors.items() if not name.startswith("GEMINI")}
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH", "LANG"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -200,6 +201,8 @@ class Client:
 
         if self._http is None:
             limits = self._limits
+            # It writes whole addresses into the log, and some (a Teams workflow's) are secrets.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
             self._http = httpx.AsyncClient(
                 timeout=httpx.Timeout(limits.read, connect=limits.connect, pool=limits.read),
                 limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=20),

@@ -19,12 +19,14 @@ from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import Destination, InboundRequest
 from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.destinations.slack import Slack, SlackSettings
+from pipesleuth.destinations.teams import Teams, TeamsSettings
 from pipesleuth.model import BadPayload, Notice, Permanent, Receipt, Retryable, Status
 from pipesleuth.sandbox import Sandbox
 from pipesleuth.triage.redact import mask
 
-NAMES = ("archive", "jira", "slack")
+NAMES = ("archive", "jira", "slack", "teams")
 TOKENS = {"jira_api_token": "jira-Token/very+secret", "slack_bot_token": "xoxb-very-secret-token"}
+SIGNATURE = "sandbox-signature"  # of the Teams workflow
 LEAKS = {
     "rca_result": "Server=db;Password=hunter2-cause;Encrypt=yes",
     "affected_entity": "https://a.blob.core.windows.net/c/f?sv=1&sig=hunter2%2Bentity",
@@ -48,6 +50,8 @@ class Place:
                 return sum(1 for _ in self.folder.rglob("*.json"))
             case "jira":
                 return len(self.sandbox.world.jira.issues)
+            case "teams":
+                return sum("Root cause" in json.dumps(post.card) for post in self.sandbox.world.teams.posts)
             case _:
                 return sum(not message.is_reply for message in self.sandbox.world.slack.messages)
 
@@ -77,6 +81,8 @@ def build(name: str, sandbox: Sandbox, folder: Path) -> Destination:
             return Archive(ArchiveSettings.model_validate(values))
         case "jira":
             return Jira(JiraSettings.model_validate(values))
+        case "teams":
+            return Teams(TeamsSettings.model_validate(values))
         case _:
             return Slack(SlackSettings.model_validate(values))
 
@@ -109,6 +115,9 @@ async def test_in_doubt_nothing_is_created_twice(place: Place) -> None:
     same = notice()
     first = await told(place, same)
     again = await told(place, same, in_doubt=True)
+    if place.destination.name == "teams":  # a workflow cannot be asked: the card comes again, and it is said
+        assert "cannot be asked" in again.more["unlooked"]
+        return
     assert again.key == first.key
     assert place.things() == 1
 
@@ -165,18 +174,22 @@ async def test_no_secret_of_a_failure_reaches_a_vendor(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kind", ["429", "500", "hang", "wrong_json", "refuse", "truncate"])
-@pytest.mark.parametrize("name", ["jira", "slack"])
+@pytest.mark.parametrize("name", ["jira", "slack", "teams"])
 async def test_no_error_and_no_log_line_repeats_a_credential_or_an_error_text(
     name: str, kind: str, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    if name == "teams" and kind in {"wrong_json", "truncate"}:
+        pytest.skip("a workflow's 202 is the whole answer: nobody reads its body")
     place = Place(build(name, sandbox, tmp_path), sandbox, tmp_path)
     sandbox.world.faults.put([{"service": name, "kind": kind, "seconds": 0.1}])
     with pytest.raises((Retryable, Permanent)) as problem:
         await told(place, notice({"rca_result": "text-of-the-failure"}))
     await place.destination.close()
-    said = f"{problem.value} {problem.value.__cause__} " + " ".join(record.getMessage() for record in caplog.records)
-    for secret in (*TOKENS.values(), "text-of-the-failure", "Basic ", "Bearer "):
+    # The stand-in runs in this process too, and its server writes down what it is asked.
+    ours = [record.getMessage() for record in caplog.records if record.name != "uvicorn.access"]
+    said = f"{problem.value} {problem.value.__cause__} " + " ".join(ours)
+    for secret in (*TOKENS.values(), SIGNATURE, "text-of-the-failure", "Basic ", "Bearer "):
         assert secret not in said
     assert "\n" not in str(problem.value)
     assert len(str(problem.value)) < 500
@@ -184,7 +197,7 @@ async def test_no_error_and_no_log_line_repeats_a_credential_or_an_error_text(
 
 def test_the_shelf_holds_what_the_environment_configures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("ITSM_TOOL", "SLACK_BOT_TOKEN", "SLACK_ALERT_CHANNEL", "AZURE_STORAGE_CONN"):
+    for name in ("ITSM_TOOL", "SLACK_BOT_TOKEN", "SLACK_ALERT_CHANNEL", "AZURE_STORAGE_CONN", "TEAMS_WEBHOOK_URL"):
         monkeypatch.delenv(name, raising=False)
     assert tuple(registry.configured()) == ("archive",)
     for name, value in {
@@ -195,6 +208,7 @@ def test_the_shelf_holds_what_the_environment_configures(monkeypatch: pytest.Mon
         "JIRA_PROJECT_KEY": "OPS",
         "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_ALERT_CHANNEL": "#x",
+        "TEAMS_WEBHOOK_URL": "https://prod.example.com/workflows/1/invoke?sig=x",
     }.items():
         monkeypatch.setenv(name, value)
     shelf = registry.configured()

@@ -27,6 +27,7 @@ WORDS_OF_BODIES = sorted(
     {"data", "essentials", "alertContext", "condition", "allOf", "dimensions", "name", "value", "properties", "context"}
     | {"SearchResults", "tables", "columns", "rows", "PipelineName", "RunId", "ErrorMessage", "error", "message", "status"}
     | {"event", "event_type", "run", "job", "task", "cluster", "run_id", "job_id", "cluster_id", "termination_reason"}
+    | {"dag_id", "task_id", "exception", "dag_run", "task_instance", "map_index", "reason"}
     | {"timestamp", "alert", "state", "settings", "tags", "activityLog", "operationName", "library_statuses", "code"}
 )  # fmt: skip
 
@@ -60,7 +61,7 @@ def read(source: Source, payload: dict[str, Any]) -> list[Failure]:
 
 
 def keeps_its_promises(failure: Failure) -> None:
-    assert failure.source in {"data_factory", "databricks"}
+    assert failure.source in SOURCES
     assert 0 < len(failure.pipeline) <= 300
     assert failure.run_id is None or 0 < len(failure.run_id) <= 200
     assert len(failure.error_message.encode()) <= 64 * 1024
@@ -194,6 +195,7 @@ def test_the_registry_knows_every_source_by_its_name_and_its_aliases() -> None:
         "databricks": "DBX",
         "dbx": "DBX",
         "databricks-monitor": "DBX",
+        "airflow": "AIR",
     }
 
 

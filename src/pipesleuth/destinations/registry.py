@@ -9,8 +9,9 @@ from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.destinations.jira import Jira, JiraSettings
 from pipesleuth.destinations.slack import Slack, SlackSettings
+from pipesleuth.destinations.teams import Teams, TeamsSettings
 
-KINDS = ("archive", "jira", "slack")
+KINDS = ("archive", "jira", "slack", "teams")
 CHANNELS = tuple(kind for kind in KINDS if kind != "archive")  # those that people read, and that create something
 
 
@@ -19,10 +20,13 @@ def configured(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Mappi
 
     Raises pydantic's ValidationError that names the variable with a wrong value.
     """
-    archive, jira, slack = ArchiveSettings(), JiraSettings(), SlackSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    archive, jira = ArchiveSettings(), JiraSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    slack, teams = SlackSettings(), TeamsSettings()  # pyright: ignore[reportCallIssue]  # the same
     shelf: dict[str, Destination] = {"archive": Archive(archive, now)}
     if jira.configured:
         shelf["jira"] = Jira(jira, now)
     if slack.configured:
         shelf["slack"] = Slack(slack)
+    if teams.configured:
+        shelf["teams"] = Teams(teams, now)
     return shelf

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from pipesleuth.sandbox.airflow import AirflowApi
 from pipesleuth.sandbox.azure_login import AzureLogin
 from pipesleuth.sandbox.data_factory import DataFactoryApi
 from pipesleuth.sandbox.databricks import DatabricksApi
@@ -16,9 +17,11 @@ from pipesleuth.sandbox.door import Door
 from pipesleuth.sandbox.gemini import GeminiApi
 from pipesleuth.sandbox.jira import JiraApi
 from pipesleuth.sandbox.jira_projects import JiraProjects
+from pipesleuth.sandbox.open_id import OpenIdIssuer
 from pipesleuth.sandbox.pages import Pages
 from pipesleuth.sandbox.slack import SlackApi
 from pipesleuth.sandbox.switches import Switches
+from pipesleuth.sandbox.teams import TeamsApi
 from pipesleuth.sandbox.wire import Refusal, refusal_answer
 from pipesleuth.sandbox.world import World, new_world
 
@@ -33,6 +36,7 @@ class SandboxApp:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.open_id = OpenIdIssuer(world.clock)
 
         @contextlib.asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -47,6 +51,9 @@ class SandboxApp:
             *DatabricksApi(world.databricks).routes(),
             *DataFactoryApi(world.data_factory).routes(),
             *AzureLogin(world.clock).routes(),
+            *self.open_id.routes(),
+            *AirflowApi(world.airflow).routes(),
+            *TeamsApi(world.teams).routes(),
             *Switches(world).routes(),
             *Pages(world).routes(),
         ]

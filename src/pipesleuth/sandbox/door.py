@@ -23,6 +23,8 @@ PREFIXES = {
     "gemini": "gemini",
     "databricks": "databricks",
     "azure": "azure",
+    "airflow": "airflow",
+    "teams": "teams",
     # databricks-sdk cuts the path off its host, so a workspace also answers at the root.
     "api": "databricks",
     "oidc": "databricks",

@@ -30,7 +30,7 @@ KINDS = {
     "refuse": "closes the connection at once; nothing happens",
     "truncate": "does what was asked and breaks off in the middle of the answer",
 }
-SERVICES = ("slack", "jira", "gemini", "databricks", "azure")
+SERVICES = ("slack", "jira", "gemini", "databricks", "azure", "airflow", "teams")
 
 
 @dataclass(slots=True)

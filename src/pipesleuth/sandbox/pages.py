@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from pipesleuth.sandbox.documents import document_fault
 from pipesleuth.sandbox.jira_issues import PERSON, Issue
+from pipesleuth.sandbox.teams import seen
 from pipesleuth.sandbox.wire import Json, Refusal, number_of, object_of, parsed, text_of
 from pipesleuth.sandbox.world import World
 
@@ -38,6 +39,7 @@ class Pages:
             Route("/static/{name}", self.file, methods=["GET"]),
             Route("/_pulse", self.pulse, methods=["GET"]),
             Route("/_slack/messages", self.messages, methods=["GET"]),
+            Route("/_teams/posts", self.posts, methods=["GET"]),
             Route("/_jira/issues", self.issues, methods=["GET"]),
             Route("/_jira/webhooks", self.webhooks, methods=["GET"]),
             Route(issue, self.delete, methods=["DELETE"]),
@@ -62,7 +64,9 @@ class Pages:
         deliveries = self.world.jira.webhooks.deliveries
         attempts = sum(len(delivery.statuses) for delivery in deliveries)
         epoch = id(self.world)
-        pulse: Json = {"slack": self.world.slack.version, "jira": self.world.jira.version, "webhooks": attempts}
+        world = self.world
+        pulse: Json = {"slack": world.slack.version, "jira": world.jira.version, "teams": world.teams.version}
+        pulse["webhooks"] = attempts
         return JSONResponse({**pulse, "epoch": epoch})
 
     async def messages(self, request: Request) -> Response:
@@ -82,6 +86,14 @@ class Pages:
             more: Json = {"channel": message.channel, "channel_name": name, "edits": message.edits}
             shown.append({**entry, **more, "is_reply": message.is_reply})
         return JSONResponse({"channels": list(team.channels.values()), "messages": shown, "version": team.version})
+
+    async def posts(self, request: Request) -> Response:
+        """The cards in all Teams channels, oldest first, and what Teams would not show; `limit` picks the newest."""
+        tenant = self.world.teams
+        limit = number_of(request.query_params.get("limit"), len(tenant.posts))
+        shown = [seen(post) for post in tenant.posts[max(0, len(tenant.posts) - limit) :]]
+        channels = sorted(set(object_of(tenant.settings["workflows"]).values()))
+        return JSONResponse({"channels": channels, "posts": shown, "refused": tenant.refused})
 
     async def issues(self, request: Request) -> Response:
         """The board: its columns, and every issue as it really is, whatever a search can see.

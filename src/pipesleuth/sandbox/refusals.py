@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pipesleuth.sandbox.wire import Json
@@ -12,22 +13,26 @@ Answer = tuple[dict[str, str], Json]
 
 def refusal_of(service: str, status: int, retry_after: float | None, now: float) -> Answer:
     """Headers and body of an error answer in the vendor's own form; `now` in epoch seconds."""
-    if status == 429 and retry_after is None and service in {"slack", "jira", "azure"}:
+    if status == 429 and retry_after is None and service in {"slack", "jira", "azure", "teams"}:
         retry_after = 1.0  # Google and Databricks send no delay of their own accord
     headers: dict[str, str] = {}
     if retry_after is not None and service != "gemini":
         headers["Retry-After"] = str(math.ceil(retry_after))
     match service:
-        case "slack":
-            return headers, slack_refusal(status)
         case "jira":
             return jira_refusal(status, retry_after, now, headers)
         case "gemini":
             return headers, gemini_refusal(status, retry_after)
-        case "databricks":
-            return headers, databricks_refusal(status)
-        case _:
+        case "azure":
             return headers, {"error": arm_error(status)}
+        case _:
+            plain: dict[str, Callable[[int], Json]] = {
+                "slack": slack_refusal,
+                "databricks": databricks_refusal,
+                "airflow": airflow_refusal,
+                "teams": workflow_refusal,
+            }
+            return headers, plain[service](status)
 
 
 def slack_refusal(status: int) -> Json:
@@ -106,3 +111,21 @@ def arm_error(status: int, code: str | None = None, message: str | None = None, 
     }
     word, text = known.get(status, ("InternalServerError", "An internal error occurred."))
     return {"code": code or word, "message": message or text, "target": target, "details": None}
+
+
+def airflow_refusal(status: int, title: str | None = None) -> Json:
+    """A problem as Airflow 2 words it; Airflow 3 leaves all but `detail` out."""
+    titles = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+    known = title or titles.get(status, "Internal Server Error")
+    return {"detail": known, "status": status, "title": known, "type": "about:blank"}
+
+
+def workflow_refusal(status: int, code: str | None = None, message: str | None = None) -> Json:
+    """An error of Power Automate's."""
+    known = {
+        401: ("DirectApiAuthorizationRequired", "The request must be authenticated by a valid signature."),
+        404: ("WorkflowNotFound", "The workflow could not be found."),
+        429: ("WorkflowTriggerRequestLimitExceeded", "Too many requests; try again later."),
+    }
+    word, text = known.get(status, ("InternalServerError", "Encountered internal server error."))
+    return {"error": {"code": code or word, "message": message or text}}

@@ -77,8 +77,14 @@ class Switches:
             case "data_factory" | "azure":
                 world.data_factory.put(state)
                 shown = world.data_factory.seen()
+            case "airflow":
+                world.airflow.put(state)
+                shown = world.airflow.seen()
+            case "teams":
+                world.teams.put(state)
+                shown = {**world.teams.settings, "refused": world.teams.refused}
             case _:
-                raise Refusal(404, {"detail": "slack, jira, gemini, databricks or data_factory"})
+                raise Refusal(404, {"detail": "slack, jira, gemini, databricks, data_factory, airflow or teams"})
         return JSONResponse(shown)
 
     async def generate(self, request: Request) -> Response:

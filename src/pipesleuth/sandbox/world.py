@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipesleuth.sandbox.airflow import AirflowInstance
 from pipesleuth.sandbox.data_factory import DataFactoryState
 from pipesleuth.sandbox.databricks_runs import Workspace
 from pipesleuth.sandbox.faults import FaultPlan
@@ -12,6 +13,7 @@ from pipesleuth.sandbox.gemini import GeminiState
 from pipesleuth.sandbox.jira_issues import JiraSite
 from pipesleuth.sandbox.journal import Journal
 from pipesleuth.sandbox.slack_team import SlackTeam
+from pipesleuth.sandbox.teams import TeamsTenant
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class World:
     gemini: GeminiState
     databricks: Workspace
     data_factory: DataFactoryState
+    airflow: AirflowInstance
+    teams: TeamsTenant
 
     def reset(self) -> None:
         """Forget everything: messages, issues, runs, calls, faults and changed settings."""
@@ -36,6 +40,8 @@ class World:
         self.gemini.reset()
         self.databricks.reset()
         self.data_factory.reset()
+        self.airflow.reset()
+        self.teams.reset()
 
     def environment(self, url: str) -> dict[str, str]:
         """Pipesleuth's settings for the stand-ins below this address."""
@@ -55,6 +61,9 @@ class World:
             "DATABRICKS_TOKEN": "dapi-sandbox",
             "AZURE_MANAGEMENT_URL": f"{url}/azure",
             "AZURE_LOGIN_URL": f"{url}/azure",
+            "AIRFLOW_URL": f"{url}/airflow",
+            "AIRFLOW_TOKEN": "airflow-sandbox",
+            "TEAMS_WEBHOOK_URL": self.teams.address(url, next(iter(self.teams.settings["workflows"]))),
         }
         if self.jira.webhooks.secret:
             settings["JIRA_WEBHOOK_SECRET"] = self.jira.webhooks.secret
@@ -72,4 +81,6 @@ def new_world(clock: Callable[[], float]) -> World:
         gemini=GeminiState(),
         databricks=Workspace(clock),
         data_factory=DataFactoryState(clock),
+        airflow=AirflowInstance(clock),
+        teams=TeamsTenant(clock),
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipesleuth.model import Failure
+from pipesleuth.sources.airflow import Airflow
+from pipesleuth.sources.airflow_api import AirflowSettings
 from pipesleuth.sources.contract import Source, Told
 from pipesleuth.sources.data_factory import DataFactory
 from pipesleuth.sources.data_factory_platform import DataFactoryPlatform
@@ -22,12 +24,14 @@ def shelf(*, host_workspace_id: str | None = None) -> tuple[Source, ...]:
     return (
         DataFactory(host_workspace_id=host_workspace_id),
         Databricks(host_workspace_id=host_workspace_id),
+        Airflow(),
     )
 
 
 def configured(
     databricks: DatabricksSettings | None = None,
     data_factory: DataFactorySettings | None = None,
+    airflow: AirflowSettings | None = None,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> tuple[Source, ...]:
@@ -37,6 +41,7 @@ def configured(
     """
     bricks = databricks or DatabricksSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
     factory = data_factory or DataFactorySettings()  # pyright: ignore[reportCallIssue]  # the same
+    instance = airflow or AirflowSettings()  # pyright: ignore[reportCallIssue]  # the same
     workspaces = DatabricksPlatform(bricks, now=now) if bricks.configured else None
 
     async def follow(page: str, failure: Failure) -> Told | None:
@@ -50,6 +55,7 @@ def configured(
     return (
         DataFactory(host_workspace_id=number, platform=factories),
         Databricks(host_workspace_id=number, platform=workspaces),
+        Airflow(instance, now=now),
     )
 
 

@@ -17,6 +17,7 @@ _CLOSE = 8.0
 _TELLING = frozenset({Weight.STRONG, Weight.NORMAL, Weight.PLAIN})
 _AT_HOME = 8.0
 _MAX_RANKED = 24
+_ORCHESTRATORS = frozenset({"airflow"})  # whose tasks run on any platform
 _SPARK_WORDS = ("databricks", "Databricks", "spark", "Spark", "py4j", "DF-", "dbfs:")
 
 
@@ -37,7 +38,8 @@ class Candidate:
 def ranked(hits: Sequence[Hit], text: str, source: str, activity_type: str | None) -> list[Candidate]:
     """The candidates, best first."""
     strongest = sorted(hits, key=lambda hit: _POINTS[hit.entry.weight] + _TEAM * (not hit.entry.ours), reverse=True)
-    related = _speaks_of_spark(text, activity_type) if source == "data_factory" else False
+    from_spark = source == "data_factory" and _speaks_of_spark(text, activity_type)
+    related = from_spark or source in _ORCHESTRATORS
     foreign = -8.0 if related else -30.0
     found = [_candidate(hit, text, source, activity_type, foreign) for hit in strongest[:_MAX_RANKED]]
     found = [one for one in found if one.points > 0]

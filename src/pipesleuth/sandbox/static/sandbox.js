@@ -2,6 +2,7 @@
 import { getJson } from "./dom.js";
 import * as slack from "./slack.js";
 import * as jira from "./jira.js";
+import * as teams from "./teams.js";
 
 const at = (id) => document.getElementById(id);
 let seen = {};
@@ -22,7 +23,7 @@ function show(view) {
 
 function read() {
   const [view, key] = location.hash.slice(1).split("/");
-  show(["slack", "jira"].includes(view) ? view : "both");
+  show(["slack", "jira", "teams"].includes(view) ? view : "both");
   if (view === "jira" && key) jira.open(decodeURIComponent(key), say);
 }
 
@@ -32,6 +33,7 @@ async function beat() {
     const fresh = pulse.epoch !== seen.epoch;
     if (fresh || pulse.slack !== seen.slack) await slack.refresh(say);
     if (fresh || pulse.jira !== seen.jira || pulse.webhooks !== seen.webhooks) await jira.refresh(say);
+    if (fresh || pulse.teams !== seen.teams) await teams.refresh();
     if (seen.epoch === undefined) read();
     seen = pulse;
     at("pulse").textContent = "live";

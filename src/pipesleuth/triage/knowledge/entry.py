@@ -49,7 +49,7 @@ class Entry:
     """What one kind of failure looks like, why it happens and what to do.
 
     `patterns` are in RE2's syntax, matched anywhere in the text regardless of case; a space matches any white space.
-    With `both` a code and a pattern must match, otherwise either is enough. `platform` is data_factory, databricks
+    With `both` a code and a pattern must match, otherwise either is enough. `platform` is a source's name
     or any. Texts may have holes: `{name}` or `{name|what to say when it is not known}`.
     """
 

@@ -19,7 +19,7 @@ OUR_FOLDER = Path(__file__).parent
 CATEGORIES_FILE = "categories.yaml"
 _MAX_FILE = 4 * 1024 * 1024
 _ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_PLATFORMS = ("any", "data_factory", "databricks")
+_PLATFORMS = ("any", "data_factory", "databricks", "airflow")
 _ENTITY_KINDS = (
     "column", "table", "path", "host", "linked_service", "integration_runtime", "package", "principal", "parameter",
     "activity", "function", "dataset", "secret", "container", "resource", "size", "name", "cluster", "none",
