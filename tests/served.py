@@ -71,7 +71,7 @@ class Served:
             if probe.connect_ex(("127.0.0.1", self.port)) != 0:
                 return False
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/readyz?for=intake", timeout=5).status_code == 200
         except httpx.HTTPError:
             return False
 
