@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from pipesleuth import __version__ as version
 from pipesleuth.accounts.identity import identity
 from pipesleuth.db.database import Database
+from pipesleuth.db.standby import Standby, opened
 from pipesleuth.destinations import registry as destinations
 from pipesleuth.destinations.contract import Destination, Paced
 from pipesleuth.destinations.jira import JiraSettings
@@ -28,6 +29,7 @@ from pipesleuth.sources.contract import Source
 from pipesleuth.tickets.analysis import Analysis, Patience
 from pipesleuth.tickets.delivery import Delivery, Mask
 from pipesleuth.tickets.enrichment import Enrichment, EnrichmentSettings
+from pipesleuth.tickets.failover import Failover
 from pipesleuth.tickets.feed import Feed
 from pipesleuth.tickets.finops import FinOps, load_rules
 from pipesleuth.tickets.intake import Duties, Intake
@@ -90,7 +92,9 @@ def build(
         redoc_url=None,
         lifespan=_lifespan,
     )
-    parts = assemble(settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage, asked=asked, serves=True)
+    parts = assemble(
+        settings, clock=clock, work=work, told=told, analyst=analyst, triage=triage, asked=asked, serves=True
+    )
     app.state.parts = parts
     app.state.house = parts.house
     errors.install(app)
@@ -125,7 +129,10 @@ def assemble(
     asked: tuple[Source, ...] | None = None,
     serves: bool = False,
 ) -> Parts:
-    """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting."""
+    """The parts of a process, wired together; nothing runs yet but the database's writer. Raises WrongSetting.
+
+    One that `serves` takes webhooks in, and has a standby for its database where the settings allow one.
+    """
     triage, finops = triage or load_triage(settings), FinOps(load_rules(settings.finops_rules))
     shelf = _told(settings, clock) if told is None else told
     asked = from_environment(partial(sources.configured, now=clock)) if asked is None else asked
@@ -134,7 +141,14 @@ def assemble(
         analyst = Analyst(ai, note=gauges.ai_call, clock=lambda: clock().timestamp())
     masked = partial(mask, strict=ai.mask == "strict")
     bell = Bell()
-    database = Database(settings.database, after_commit=bell.ring)
+    database = opened(
+        settings.database,
+        settings.data_dir,
+        timeout=settings.primary_timeout,
+        standby=serves and settings.standby_on,
+        after_commit=bell.ring,
+        now=clock,
+    )
     jira = JiraSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
     links = Links(settings.public_base_url, jira.site_url if jira.configured else None)
     feed = Feed(database, links)
@@ -153,7 +167,10 @@ def assemble(
     history = from_environment(ReconcilerSettings)
     lease = settings.lease_seconds
     reconciler = Reconciler(database, asked, intake, triage, history, lease_seconds=lease, now=clock)
-    worker = Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work else None
+    alone = isinstance(database, Standby)  # during an outage nobody else can see what this process takes in
+    worker = (
+        Worker(database, bell, kinds, _tempo(settings), now=clock, flooded=intake.flooded) if work or alone else None
+    )
     signing = secret(settings, "jwt_secret_key")
     house = House(
         settings=settings,
@@ -177,9 +194,22 @@ def assemble(
         jira_secret=jira.jira_webhook_secret.get_secret_value() if jira.jira_webhook_secret else "",
     )
     if worker is not None:
-        house.worker_beat = lambda: worker.beat
+        house.worker_beat = lambda: None if worker.paused else worker.beat
         house.worker_counts = lambda: worker.settled
-    return Parts(settings, database, bell, hub, house, worker, clock, shelf, analyst, asked, reconciler)
+    parts = Parts(settings, database, bell, hub, house, worker, clock, shelf, analyst, asked, reconciler, works=work)
+    if isinstance(database, Standby):
+        parts.failover = failover = Failover(
+            database,
+            intake,
+            worker,
+            house.jira,
+            works=work,
+            healthy_seconds=settings.standby_healthy_seconds,
+            call_seconds=settings.call_seconds,
+            now=clock,
+        )
+        house.failover, house.keep_news = (lambda: failover.state), failover.keep_news
+    return parts
 
 
 def load_triage(settings: Settings) -> Triage:

@@ -12,18 +12,19 @@ import structlog
 
 from pipesleuth import __version__ as version
 from pipesleuth import traces
-from pipesleuth.db.database import Database, epoch
-from pipesleuth.db.upgrade import upgrade
+from pipesleuth.db.database import Database
+from pipesleuth.db.standby import begin
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.destinations.jira import Jira
 from pipesleuth.live import Bell, Hub
-from pipesleuth.model import Permanent, Retryable
+from pipesleuth.model import Permanent, Retryable, StoreUnavailable
 from pipesleuth.outbox import beats
 from pipesleuth.outbox.heartbeat import Pulse, Switch
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
 from pipesleuth.tickets import rounds
+from pipesleuth.tickets.failover import Failover
 from pipesleuth.tickets.reconciler import Reconciler
 from pipesleuth.triage.analyst import Analyst
 from pipesleuth.web.deps import House
@@ -49,6 +50,8 @@ class Parts:
     analyst: Analyst | None
     asked: tuple[Source, ...]
     reconciler: Reconciler
+    works: bool = True  # off to-dos, also while the primary database is there
+    failover: Failover | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
 
@@ -61,15 +64,18 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
     warn = parts.settings.sla_warn_seconds
     if parts.settings.otel_exporter_otlp_endpoint:
         await asyncio.to_thread(traces.start, parts.settings.otel_exporter_otlp_endpoint, version)
-    await asyncio.to_thread(upgrade, parts.settings.database)
-    parts.house.epoch = await parts.database.read(epoch)
-    await parts.house.feed.skip()  # from here on every change is told, the first one too
+    await begin(parts.database)
+    if parts.failover is not None:
+        await parts.failover.begin()
+        parts.tasks.append(asyncio.create_task(parts.failover.run(), name="failover"))
+    with contextlib.suppress(StoreUnavailable):  # a server may start before its database does
+        await parts.house.feed.skip()  # from here on every change is told, the first one too
     parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
     parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
     parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
     if parts.worker is not None:
         parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
-        if parts.reconciler.at_work:
+        if parts.reconciler.at_work and parts.works:
             parts.tasks.append(asyncio.create_task(parts.reconciler.run(), name="reconciler"))
         parts.tasks.append(
             asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")

@@ -58,6 +58,18 @@ class Settings(EnvironmentSettings):
         "`mssqlpython` (`pip install pipesleuth[azure-sql]`) brings its own.",
     )
 
+    standby: Literal["on", "off"] | None = Field(
+        None,
+        description="Whether webhooks are taken into a file under DATA_DIR while the database cannot be reached; `on` "
+        "declares that DATA_DIR is on a local disk that stays. Default: `on` outside of containers.",
+    )
+    primary_timeout: float = Field(
+        2, ge=0.2, le=60, description="After how many seconds without an answer the database counts as away."
+    )
+    standby_healthy_seconds: float = Field(
+        30, ge=0, description="How long the database must answer before the standby is merged into it, in seconds."
+    )
+
     rca_api_key: SecretStr | None = Field(
         None, description="Key that webhook senders present; generated and stored under DATA_DIR where not set."
     )
@@ -203,14 +215,21 @@ class Settings(EnvironmentSettings):
         )
 
     @property
+    def standby_on(self) -> bool:
+        """Whether DATA_DIR may hold what the database cannot take in: not where it may go with its container."""
+        return not in_container() if self.standby is None else self.standby == "on"
+
+    @property
     def on_loopback(self) -> bool:
         """Whether the service says of itself that only this machine reaches it."""
         return urlsplit(self.public_base_url).hostname in LOOPBACK
 
-    @property
-    def registration_policy(self) -> str:
-        """Who may register, with the default that fits the public address."""
-        return self.registration or ("open" if self.on_loopback else "invite")
+
+def in_container() -> bool:
+    """Whether this process runs in a container, or on a platform that replaces machines as it likes."""
+    signs = ("KUBERNETES_SERVICE_HOST", "CONTAINER_APP_NAME", "WEBSITE_INSTANCE_ID", "AWS_EXECUTION_ENV", "container")
+    files = (Path("/.dockerenv"), Path("/run/.containerenv"))
+    return any(os.environ.get(name) for name in signs) or any(file.exists() for file in files)
 
 
 def load() -> Settings:

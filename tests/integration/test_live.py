@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from listening import SECONDS, Socket, connected, listening, token
+from pipesleuth.db.database import epoch
 from pipesleuth.tickets import trail
 from pipesleuth.web import stream
 from places import Place
@@ -63,7 +64,7 @@ async def test_what_was_missed_is_told_after_the_greeting(place: Place) -> None:
     headers = await place.signed_in()
     events = (await place.client.get("/api/events", headers=headers, params={"since": since})).json()
     assert [event["ticket_id"] for event in events["events"]] == [second, third]
-    assert (events["epoch"], events["sequence"]) == (place.parts.house.epoch, events["events"][-1]["sequence"])
+    assert (events["epoch"], events["sequence"]) == (await place.read(epoch), events["events"][-1]["sequence"])
 
 
 async def test_too_much_missed_is_one_resync(place: Place) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from pipesleuth.cli import logs
 from pipesleuth.db.upgrade import upgrade
-from pipesleuth.model import PipesleuthError, WrongSetting
+from pipesleuth.model import PipesleuthError, StoreUnavailable, WrongSetting
 from pipesleuth.settings import Settings, kept_secret, load
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def serve(
     gc.disable()  # until everything is loaded: there is nothing to collect, and looking takes a fifth of the start
     logs.configure(log_level)
     settings = load()
-    prepare(settings)
+    prepare(settings, patient=True)
     show_first_key(settings)
     listening = bound(host, port)
     from pipesleuth.app import build  # noqa: PLC0415  # other commands start faster without it
@@ -107,7 +107,7 @@ def worker(
     """Work off to-dos beside one or more `serve --no-worker`."""
     logs.configure(log_level)
     settings = load()
-    prepare(settings)
+    prepare(settings, patient=True)
     asyncio.run(_work(settings, bound(host, port) if port is not None else None))
 
 
@@ -128,10 +128,18 @@ async def _work(settings: Settings, listening: socket.socket | None) -> None:
             await Server(uvicorn_config(operations(parts.house)), parts.house).serve(sockets=[listening])
 
 
-def prepare(settings: Settings) -> None:
-    """Make the data folder and bring the database up to date. Raises WrongSetting, StoreUnavailable."""
+def prepare(settings: Settings, *, patient: bool = False) -> None:
+    """Make the data folder and bring the database up to date. Raises WrongSetting, StoreUnavailable.
+
+    Whoever is `patient` goes on without a server's database: it is brought up to date as soon as it can be reached.
+    """
     make_folder(settings.data_dir)
-    upgrade(settings.database)
+    try:
+        upgrade(settings.database)
+    except StoreUnavailable as error:
+        if not patient or settings.database.get_backend_name() == "sqlite":
+            raise
+        typer.echo(f"The database cannot be reached yet: {error}", err=True)
 
 
 def make_folder(folder: Path) -> None:

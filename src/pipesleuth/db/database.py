@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipesleuth.db.engine import away, open_engine
 from pipesleuth.db.faults import is_passing, is_unavailable
+from pipesleuth.db.outage import Outage
 from pipesleuth.model import StoreUnavailable
 
 CHECKPOINT_SECONDS = 1.0
@@ -54,17 +55,27 @@ class Database:
 
     def __init__(self, url: URL, *, after_commit: Callable[[], None] = lambda: None, readers: int = 8) -> None:
         self.url = url
-        self.engine = open_engine(url)
         self._after_commit = after_commit
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._most_readers = readers
         self._streams = threading.BoundedSemaphore(STREAMS)
-        self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
-        self._writer.start()
         self.commits = 0
         self._closing = threading.Event()
+        self._begin()
         if url.get_backend_name() == "sqlite":
             threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True).start()
+
+    def _begin(self) -> None:
+        """Connections, readers and the writer with what waits for it."""
+        self.engine = open_engine(self.url)
+        self._readers = ThreadPoolExecutor(self._most_readers, thread_name_prefix="reader")
+        self._waiting: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_all, args=(self._waiting,), name="writer", daemon=True)
+        self._writer.start()
+
+    @property
+    def outage(self) -> Outage | None:
+        """Since when another file stands in for this database, where one does."""
+        return None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, read in one transaction. Raises StoreUnavailable."""
@@ -72,17 +83,20 @@ class Database:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once it is committed. Raises what `work` raised, or StoreUnavailable."""
-        return await self.write_together(_alone, work)
+        return await self.write_together(alone, work)
 
     async def write_together(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> T:
         """The answer to `item` from `work`, which is given all items that wait for the same `work`.
 
         `work` returns one answer for each item, in order. If it raises it is called again for each item alone.
         """
+        return await self._queued(work, item)
+
+    def _queued(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         self._waiting.put(_Piece(work, item, loop, answer))
-        return await answer
+        return answer
 
     def pieces(self, work: Callable[[Connection], Iterator[T]]) -> Iterator[T]:
         """What `work` yields, read as it is asked for, in one transaction; for a thread, not for the event loop.
@@ -106,6 +120,18 @@ class Database:
     def waiting(self) -> int:
         """How many pieces of work wait for the writer."""
         return self._waiting.qsize()
+
+    def leave_behind(self) -> None:
+        """Begin anew with other threads and connections; what hangs in the old ones ends there, well or not.
+
+        Whoever waits for them is told StoreUnavailable, as soon as they end.
+        """
+        waiting, readers, engine = self._waiting, self._readers, self.engine
+        self._begin()
+        waiting.put(None)
+        readers.shutdown(wait=False)
+        # Letting go of connections may hang as they do.
+        threading.Thread(target=engine.dispose, name="dispose", daemon=True).start()
 
     def close(self) -> None:
         """Finish what waits, then let go of the database."""
@@ -141,45 +167,19 @@ class Database:
                 raise
             raise gone from error
 
-    def _write_all(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            group, last = self._gather(first)
-            self._commit(group)
+    def _write_all(self, waiting: queue.SimpleQueue[_Piece | None]) -> None:
+        while (first := waiting.get()) is not None:
+            group, last = _gather(first, waiting)
+            self._commit(group, waiting)
             if last:
                 return
 
-    def _gather(self, first: _Piece) -> tuple[list[_Piece], bool]:
-        """The next group, and whether the house closes after it."""
-        group = [first]
-        until = time.monotonic() + LINGER_SECONDS
-        while len(group) < GROUP:
-            try:
-                piece = (
-                    self._waiting.get(timeout=max(0.0, until - time.monotonic()))
-                    if len(group) > 1
-                    else self._waiting.get_nowait()
-                )
-            except queue.Empty:
-                break
-            if piece is None:
-                return group, True
-            group.append(piece)
-        return group, False
-
-    def _rest(self) -> list[_Piece]:
-        """Everything that waits at this moment, but for the sign to close."""
-        rest: list[_Piece] = []
-        for _ in range(self._waiting.qsize()):
-            piece = self._waiting.get_nowait()
-            if piece is None:
-                self._waiting.put(None)
-            else:
-                rest.append(piece)
-        return rest
-
-    def _commit(self, group: list[_Piece]) -> None:
+    def _commit(self, group: list[_Piece], waiting: queue.SimpleQueue[_Piece | None]) -> None:
         started = time.monotonic()
         for attempt in range(1, TRIES + 1):
+            if waiting is not self._waiting:
+                _tell(group, [StoreUnavailable("The database did not answer in time.")] * len(group))
+                return
             try:
                 with self.engine.begin() as connection:
                     answers = _do(connection, group)
@@ -188,7 +188,7 @@ class Database:
                 if passing and attempt < TRIES and time.monotonic() - started < PATIENCE_SECONDS:
                     continue
                 # Who came meanwhile has waited as long, and would wait once more.
-                late = self._rest() if passing else []
+                late = _rest(waiting) if passing else []
                 log.warning("database.not_written", waiting=len(group + late), error=type(error).__name__)
                 _tell(group + late, [StoreUnavailable(type(error).__name__)] * len(group + late))
                 return
@@ -198,7 +198,34 @@ class Database:
             return
 
 
-def _alone(connection: Connection, works: list[Callable[[Connection], Any]]) -> list[Any]:
+def _gather(first: _Piece, waiting: queue.SimpleQueue[_Piece | None]) -> tuple[list[_Piece], bool]:
+    """The next group, and whether the house closes after it."""
+    group = [first]
+    until = time.monotonic() + LINGER_SECONDS
+    while len(group) < GROUP:
+        try:
+            piece = waiting.get(timeout=max(0.0, until - time.monotonic())) if len(group) > 1 else waiting.get_nowait()
+        except queue.Empty:
+            break
+        if piece is None:
+            return group, True
+        group.append(piece)
+    return group, False
+
+
+def _rest(waiting: queue.SimpleQueue[_Piece | None]) -> list[_Piece]:
+    """Everything that waits at this moment, but for the sign to close."""
+    rest: list[_Piece] = []
+    for _ in range(waiting.qsize()):
+        piece = waiting.get_nowait()
+        if piece is None:
+            waiting.put(None)
+        else:
+            rest.append(piece)
+    return rest
+
+
+def alone(connection: Connection, works: list[Callable[[Connection], Any]]) -> list[Any]:
     """Single pieces of work are not done together: each is called with the connection."""
     return [work(connection) for work in works]
 
@@ -210,14 +237,14 @@ def _do(connection: Connection, group: list[_Piece]) -> list[Any]:
     for index, piece in enumerate(group):
         batches.setdefault(piece.work, []).append(index)
     for work, indexes in batches.items():
-        alone = work is _alone
-        whole = None if alone and len(indexes) > 1 else _try(connection, work, [group[i].item for i in indexes])
+        single = work is alone
+        whole = None if single and len(indexes) > 1 else _try(connection, work, [group[i].item for i in indexes])
         if isinstance(whole, Exception) and len(indexes) == 1:
             answers[indexes[0]] = whole
         elif whole is None or isinstance(whole, Exception):
             for index in indexes:
-                single = _try(connection, work, [group[index].item])
-                answers[index] = single if isinstance(single, Exception) else single[0]
+                one = _try(connection, work, [group[index].item])
+                answers[index] = one if isinstance(one, Exception) else one[0]
         else:
             for index, answer in zip(indexes, whole, strict=True):
                 answers[index] = answer
@@ -245,10 +272,11 @@ def _tell(group: list[_Piece], answers: list[Any]) -> None:
         by_loop.setdefault(piece.loop, []).append((piece.answer, answer))
     for loop, told in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, told)
+            loop.call_soon_threadsafe(resolve, told)
 
 
-def _resolve(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+def resolve(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    """Give waiting futures their answers, or the exceptions that stand for them; on their own loop."""
     for future, answer in told:
         if future.done():
             continue

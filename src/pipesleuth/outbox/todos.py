@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, Update, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from pipesleuth.db.outage import stands_in
 from pipesleuth.db.tables import Todo
 from pipesleuth.model import Receipt, timestamp
 
@@ -75,9 +74,7 @@ def row(  # each is a column
 
 
 def put(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store fresh to-dos. Of those on a standby another may have been done elsewhere: they look before they create."""
-    if stands_in(connection):
-        rows = [{**each, "in_doubt": True, "doubt_since": each["created_at"]} for each in rows]
+    """Store fresh to-dos."""
     if rows:
         connection.execute(insert(Todo), list(rows))
 

@@ -72,6 +72,7 @@ class Worker:
         self._tempo = tempo
         self._now = now
         self._stopping = asyncio.Event()
+        self.paused = False  # claims nothing; what runs goes on
         self.settled: dict[tuple[str, str], int] = {}
         self.beat: datetime | None = None
 
@@ -95,6 +96,11 @@ class Worker:
     def stop(self) -> None:
         """Claim no more; `run` returns once the running calls have ended."""
         self._stopping.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether calls are running."""
+        return any(lane.running for lane in self._lanes.values())
 
     def _rest(self) -> float:
         """How long to wait for the bell: not beyond the moment at which a way is free again."""
@@ -130,6 +136,8 @@ class Worker:
         try:
             self.beat = self._now()
             rooms = {name: room for name, lane in self._lanes.items() if (room := lane.room(self.beat)) > 0}
+            if self.paused:
+                return 0
             owed = await self._database.read(lambda c: self._owed(c, rooms)) if rooms else {}
             if not owed:
                 return 0

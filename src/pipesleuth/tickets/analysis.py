@@ -14,7 +14,7 @@ from pipesleuth.db.database import Database
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.model import Diagnosis, Failure, Permanent, Retryable, moment
 from pipesleuth.outbox import todos
-from pipesleuth.outbox.kinds import Done
+from pipesleuth.outbox.kinds import ClaimLost, Done
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.tickets import lifecycle, related, trail
 from pipesleuth.tickets.enrichment import FACT
@@ -111,7 +111,9 @@ class Analysis:
         return self._done(claim, lambda c: self._take_over(c, case, heard))
 
     def _read(self, connection: Connection, claim: Claim) -> tuple[RowMapping, str]:
-        row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
+        row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().first()
+        if row is None:
+            raise ClaimLost  # it was claimed in the database that has just gone away
         if self._opinions is None:
             return row, ""
         return row, _before(related.seen(connection, row["fingerprint"], claim.ticket_id, self._now()))

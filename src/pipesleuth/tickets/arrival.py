@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, select
+
+from pipesleuth.db.tables import Ticket
 from pipesleuth.model import Diagnosis, Failure
 from pipesleuth.tickets import trail
 
@@ -54,6 +57,14 @@ def told_row(arrival: Arrival, outcome: str, ticket_id: str) -> dict[str, Any]:
     """The row of its webhook, with what became of it."""
     arrival.inbound.update(outcome=outcome, ticket_id=ticket_id)
     return arrival.inbound
+
+
+def is_stored(connection: Connection, arrival: Arrival) -> bool:
+    """Whether the ticket of this id is this very arrival, committed by an earlier try whose answer was lost."""
+    if arrival.failure.run_id is not None:
+        return False  # it would have been found by its run
+    mine = [getattr(Ticket, name) == arrival.ticket[name] for name in ("id", "timestamp", "pipeline", "failure")]
+    return connection.execute(select(Ticket.id).where(*mine)).first() is not None
 
 
 def first_lines(arrival: Arrival) -> list[dict[str, Any]]:

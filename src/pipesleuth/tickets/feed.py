@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from pipesleuth.db.database import Database
+from pipesleuth.db.database import Database, epoch
+from pipesleuth.db.outage import stands_in
 from pipesleuth.db.tables import AuditLine, Ticket
 from pipesleuth.live import LiveEvent
 from pipesleuth.model import Status
@@ -48,6 +49,7 @@ class Feed:
         self._links = links
         self._last: int | None = None
         self._gaps: list[_Gap] = []
+        self._here: bool | None = None  # whether a standby was bound at the last look
         self._moving = threading.Lock()
 
     async def newer(self) -> Sequence[LiveEvent]:
@@ -62,6 +64,10 @@ class Feed:
         """The newest number of the trail."""
         return await self._database.read(_end)
 
+    async def place(self) -> tuple[str, int]:
+        """Which history the trail has now, and its newest number."""
+        return await self._database.read(lambda c: (epoch(c), _end(c)))
+
     async def since(self, sequence: int) -> Sequence[LiveEvent]:
         """What a socket would have said after this number, or a single `resync`."""
         return await self._database.read(lambda c: self._read(c, AuditLine.id > sequence))
@@ -72,6 +78,8 @@ class Feed:
             return work(connection)
 
     def _newer(self, connection: Connection) -> list[LiveEvent]:
+        if (moved := self._moved(connection)) is not None:
+            return [moved]
         if self._last is None:
             self._last = _end(connection)
             return []
@@ -86,7 +94,17 @@ class Feed:
             return [RESYNC]
         return self._read(connection, AuditLine.id.in_(numbers))
 
+    def _moved(self, connection: Connection) -> LiveEvent | None:
+        """What to tell where another database is bound than at the last look: its numbers are of another history."""
+        before, self._here = self._here, stands_in(connection)
+        if before is None or before is self._here:
+            return None
+        self._last, self._gaps = _end(connection), []
+        return LiveEvent(0, json.dumps({"event": "resync", "epoch": epoch(connection)}))
+
     def _pass_over(self, connection: Connection) -> None:
+        if self._moved(connection) is not None:
+            return
         if self._last is None:
             self._last = _end(connection)
         elif numbers := _numbers(connection, self._unseen()):

@@ -39,6 +39,8 @@ class Register:
 
     def write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> list[None]:
         """Store rows; the oldest go now and then, not at every webhook."""
+        if not rows:
+            return []
         connection.execute(insert(Inbound), list(rows))
         self._since_prune += len(rows)
         if self._since_prune >= PRUNE_EVERY:

@@ -26,9 +26,19 @@ from pipesleuth.model import (
     StoreUnavailable,
     timestamp,
 )
-from pipesleuth.outbox import todos
+from pipesleuth.outbox import doubt, todos
 from pipesleuth.tickets import identity, inbound, lifecycle, lineage, sla, trail
-from pipesleuth.tickets.arrival import DUPLICATE, RACE, SUCCESS, Admission, Arrival, first_lines, told, told_row
+from pipesleuth.tickets.arrival import (
+    DUPLICATE,
+    RACE,
+    SUCCESS,
+    Admission,
+    Arrival,
+    first_lines,
+    is_stored,
+    told,
+    told_row,
+)
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
 from pipesleuth.tickets.payloads import packed
@@ -190,7 +200,9 @@ class Intake:
             run_id = arrival.failure.run_id
             before = known.get(run_id) if run_id else None
             rival = fresh.get(run_id) if run_id else None
-            if before is not None:
+            if before is not None and before["id"] == arrival.ticket["id"]:
+                answers.append(Admission(SUCCESS, before["id"]))  # by an earlier try, whose answer was lost
+            elif before is not None:
                 again.setdefault(before["id"], []).append(arrival)
                 answers.append(told(arrival, DUPLICATE, before["id"], before["status"]))
             elif rival is not None:
@@ -201,7 +213,7 @@ class Intake:
                 answers.append(told(arrival, SUCCESS, arrival.ticket["id"]))
         self._store(connection, list(fresh.values()))
         first = {ticket_id for ticket_id, some in again.items() if self._again(connection, ticket_id, some, known)}
-        self._register.write(connection, [arrival.inbound for arrival in arrivals])
+        self._register.write(connection, [arrival.inbound for arrival in arrivals if arrival.inbound["ticket_id"]])
         return [replace(answer, counted=answer.outcome == SUCCESS or answer.ticket_id in first) for answer in answers]
 
     def _admit_alone(self, connection: Connection, arrival: Arrival) -> Admission:
@@ -219,6 +231,8 @@ class Intake:
                 rival = self._known(connection, [arrival])
                 if rival:
                     return self._known_already(connection, arrival, rival, RACE)
+                if is_stored(connection, arrival):
+                    return Admission(SUCCESS, arrival.ticket["id"])
                 # Not the run but the ticket's id is taken: draw another.
                 arrival.ticket["id"] = self._draw(arrival.prefix, arrival.at)
             else:
@@ -231,6 +245,8 @@ class Intake:
         self, connection: Connection, arrival: Arrival, known: Mapping[str, RowMapping], outcome: str
     ) -> Admission:
         (row,) = known.values()
+        if row["id"] == arrival.ticket["id"]:
+            return Admission(SUCCESS, row["id"])  # an earlier try was committed, and its answer lost
         answer = told(arrival, outcome, row["id"], row["status"] if outcome == DUPLICATE else None)
         counted = self._again(connection, row["id"], [arrival], known)
         self._register.write(connection, [arrival.inbound])
@@ -273,6 +289,7 @@ class Intake:
             return
         connection.execute(insert(Ticket), [arrival.ticket for arrival in arrivals])
         todos.put(connection, [todo for arrival in arrivals for todo in self._todos(arrival)])
+        doubt.on_a_standby(connection, [arrival.ticket["id"] for arrival in arrivals], self._duties.channels)
         connection.execute(insert(Payload), [{"ticket_id": a.ticket["id"], **a.payload} for a in arrivals])
         trail.write(connection, [line for arrival in arrivals for line in first_lines(arrival)])
 

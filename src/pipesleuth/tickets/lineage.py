@@ -13,7 +13,7 @@ from pipesleuth.db.tables import Mark, Ticket, Todo
 from pipesleuth.model import Failure, timestamp
 from pipesleuth.tickets import lifecycle, trail
 
-_CAUSE, _ALIAS = "cause:", "alias:"
+CAUSE, ALIAS = "cause:", "alias:"  # of marks
 _REMEMBERED = timedelta(days=7)
 SHOWN = 50
 _SHORT = (Ticket.id, Ticket.pipeline, Ticket.run_id, Ticket.status, Ticket.timestamp, Ticket.source)
@@ -28,8 +28,8 @@ def join(connection: Connection, ticket_id: str, failure: Failure, causes: Seque
     known = _by_run(connection, causes)
     for run in causes:
         if run not in known:
-            _remember(connection, _CAUSE, run, ticket_id, now)
-    waiting = _recall(connection, _CAUSE, failure.run_id) if failure.run_id else None
+            _remember(connection, CAUSE, run, ticket_id, now)
+    waiting = _recall(connection, CAUSE, failure.run_id) if failure.run_id else None
     related = [waiting, ticket_id, *(known[run] for run in causes if run in known)]
     return _gather(connection, ticket_id, list(dict.fromkeys(each for each in related if each)), now)
 
@@ -96,12 +96,12 @@ def ticketed(connection: Connection, runs: Sequence[str]) -> dict[str, str]:
 
 def remember_alias(connection: Connection, alert: str, run_id: str, now: datetime) -> None:
     """An alert's ticket became this run's: the same alert, sent again, is to find it."""
-    _remember(connection, _ALIAS, alert, run_id, now)
+    _remember(connection, ALIAS, alert, run_id, now)
 
 
 def runs_of_alerts(connection: Connection, alerts: Sequence[str]) -> dict[str, str]:
     """The runs that alerts without one turned out to be about."""
-    names = {_name(_ALIAS, alert): alert for alert in alerts}
+    names = {_name(ALIAS, alert): alert for alert in alerts}
     found = connection.execute(select(Mark.name, Mark.value).where(Mark.name.in_(list(names))))
     return {names[row.name]: row.value for row in found}
 

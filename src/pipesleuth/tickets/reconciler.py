@@ -122,6 +122,8 @@ class Reconciler:
 
     async def round(self) -> list[Round]:
         """Everything since the last round; nothing where another server is at it."""
+        if self._database.outage is not None:
+            return []  # what is missing here may be in the database that is away
         if not await self._database.write(lambda c: coverage.take_turn(c, self._me, self._now(), self._lease)):
             return []
         holding = asyncio.create_task(self._hold(), name="reconciler.hold")
@@ -195,6 +197,8 @@ class Reconciler:
         """Sort the history's runs into those with a ticket, which are returned, and those without."""
         runs = {failure.run_id: failure for failure in history.failures if self._settings.wants(failure.pipeline)}
         tickets = await self._database.read(lambda c: lineage.ticketed(c, [run for run in runs if run]))
+        if self._database.outage is not None:
+            raise StoreUnavailable("Which runs have a ticket cannot be seen during an outage of the database.")
         found.failed = len(runs)
         found.missing = [failure for run, failure in runs.items() if run not in tickets]
         return [(runs[run], ticket) for run, ticket in tickets.items()]

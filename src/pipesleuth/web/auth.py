@@ -69,7 +69,7 @@ async def _private(house: House) -> dict[str, Any]:
     return {
         "itsm_tool": house.settings.itsm_tool if house.settings.itsm_tool != "none" else None,
         "jira_base_url": house.links.jira_base,
-        "banners": await house.database.read(banners.current),
+        "banners": await house.database.read(lambda c: banners.current(c, house.database.outage)),
         "sla_warn_share": house.settings.sla_warn_share,
         "version": version,
     }

@@ -19,6 +19,7 @@ from pipesleuth.accounts.keys import INTAKE, READ
 from pipesleuth.db.database import Database
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.live import Hub
+from pipesleuth.model import StoreUnavailable
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
 from pipesleuth.tickets.feed import Feed
@@ -32,6 +33,7 @@ from pipesleuth.web.rejected import Rejected
 from pipesleuth.web.traffic import Traffic
 
 PayloadReader = Callable[[str], Awaitable[bytes | None]]
+NewsKeeper = Callable[[Mapping[str, str], bytes], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -55,10 +57,10 @@ class House:
     now: Callable[[], datetime]
     jira: Destination | None = None
     jira_secret: str = ""
-    epoch: str = ""
     worker_beat: Callable[[], datetime | None] = lambda: None
     draining: bool = False  # no new work, please: this process ends
     failover: Callable[[], str] = lambda: "primary"
+    keep_news: NewsKeeper | None = None  # during an outage of the database
     worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict
     static: Path = Path(__file__).parent / "static"
 
@@ -105,6 +107,12 @@ async def sender(request: Request, scope: str = INTAKE) -> str:
 async def reader(request: Request, _documented: Annotated[str | None, Depends(_key_header)] = None) -> str:
     """The name of a sender whose key may look runs up. Raises what `sender` raises."""
     return await sender(request, READ)
+
+
+async def database_there(request: Request) -> None:
+    """For what a standby cannot keep: raise StoreUnavailable while the database is away."""
+    if house(request).database.outage is not None:
+        raise StoreUnavailable("Accounts are changed in the database, which cannot be reached at the moment.")
 
 
 def address_of(request: Request) -> str:

@@ -122,7 +122,10 @@ async def _bad_payload(_request: Request, error: Exception) -> Response:
     return answer(400, error.reason, "unreadable", where=error.pointer)
 
 
-async def _not_found(_request: Request, error: Exception) -> Response:
+async def _not_found(request: Request, error: Exception) -> Response:
+    if request.app.state.house.database.outage is not None:
+        detail = "The ticket may be in the database, which cannot be reached at the moment. Please try again later."
+        return answer(503, detail, "store_unavailable", headers={"Retry-After": RETRY_SECONDS})
     return answer(404, str(error), "not_found")
 
 

@@ -51,6 +51,8 @@ async def webhook_jira(request: Request) -> Response:
         reason = "No status of an issue changed, or we changed it ourselves."
         await house.intake.note(DOOR, jira_sync.IGNORED, reason, body)
         return json_answer({"status": jira_sync.IGNORED})
+    if house.keep_news is not None and await house.keep_news(arrived.headers, body):
+        return json_answer({"status": jira_sync.OK})
     outcome, reason = await house.database.write(lambda c: jira_sync.apply(c, change, house.now()))
     await house.intake.note(DOOR, outcome, reason, body)
     return json_answer({"status": outcome})

@@ -87,10 +87,10 @@ async def _listen(socket: WebSocket, house: House, token: str, since: int | None
 @router.get("/api/events", responses=refusals(400, 401, 503))
 async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge=0, le=LAST)] = 0) -> Response:
     """What a socket would have said after this number; a single `resync` where that is too much."""
-    position = await house.feed.position()
+    epoch, position = await house.feed.place()
     found = await house.feed.since(since)
     told = [json.loads(event.text) for event in found]
-    return json_answer({"epoch": house.epoch, "sequence": position, "events": told})
+    return json_answer({"epoch": epoch, "sequence": position, "events": told})
 
 
 def _same_origin(socket: WebSocket, house: House) -> bool:
@@ -133,10 +133,10 @@ async def _said(socket: WebSocket) -> str | None:
 
 
 async def _greet(socket: WebSocket, house: House, since: int | None) -> None:
-    sequence = await house.feed.position()
+    epoch, sequence = await house.feed.place()
     hello = {
         "event": "hello",
-        "epoch": house.epoch,
+        "epoch": epoch,
         "sequence": sequence,
         "server_time": timestamp(house.now()),
     }

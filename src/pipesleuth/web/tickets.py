@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from pipesleuth.model import BadPayload, Failure, NotAFailure, Permanent, Retryable, Status, timestamp
 from pipesleuth.outbox import todos
-from pipesleuth.tickets import cards, coverage, feedback, lifecycle, queries, related
+from pipesleuth.tickets import cards, coverage, feedback, lifecycle, merging, queries, related
 from pipesleuth.tickets.chain import layers
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.tickets.queries import AuditFilter, Filter, Page
@@ -126,7 +126,7 @@ async def ticket(ticket_id: Storable, who: SignedIn, house: TheHouse) -> Respons
 
 
 def _whole(connection: Connection, ticket_id: str, house: House) -> tuple[dict[str, Any], Failure]:
-    row = queries.one(connection, ticket_id)
+    row = queries.one(connection, ticket_id) or queries.one(connection, merging.became(connection, ticket_id))
     if row is None:
         raise lifecycle.NoSuchTicket(f"There is no ticket {ticket_id[:64]}.")
     return cards.whole(connection, row, house.links), recalled(row)
