@@ -167,7 +167,7 @@ class Triage:
         # where only the activity or stream is known it is no name for a table, host or path
         words = _words(failure, reading, best, entity if best and best.entry.entity == "activity" else named)
         entry = best.entry if best else None
-        retryable = advice.retryable if entry is None or entry.retryable is None else entry.retryable
+        retryable = advice.retryable_on(failure.source) if entry is None or entry.retryable is None else entry.retryable
         heals = advice.auto_heal if entry is None or entry.auto_heal is None else entry.auto_heal
         names = [name for name in (failure.pipeline, failure.resource_id or "") if name]
         severity, priority = rate(
@@ -189,7 +189,7 @@ class Triage:
             recommendations=tuple(steps),
             auto_heal_possible=heals and retryable,
             retryable=retryable,
-            owner=(entry.owner if entry and entry.owner else advice.owner),
+            owner=(entry.owner if entry and entry.owner else advice.owner_on(failure.source)),
             said_by=said_by,
             evidence=_evidence(reading, best),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipesleuth.model import Category, Priority, Responder, Severity
@@ -34,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What holds for a category when an entry does not say otherwise."""
+    """What holds for a category when an entry does not say otherwise; owner and re-run may differ by platform."""
 
     category: Category
     cause: str
@@ -42,6 +43,16 @@ class Advice:
     owner: Responder
     retryable: bool
     auto_heal: bool
+    owners: Mapping[str, Responder] = field(default_factory=dict[str, Responder])
+    retries: Mapping[str, bool] = field(default_factory=dict[str, bool])
+
+    def owner_on(self, source: str) -> Responder:
+        """Who acts where the platform is this one."""
+        return self.owners.get(source, self.owner)
+
+    def retryable_on(self, source: str) -> bool:
+        """Whether a re-run may help on this platform."""
+        return self.retries.get(source, self.retryable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

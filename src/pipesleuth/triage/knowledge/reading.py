@@ -140,7 +140,7 @@ def read_advice(path: Path = OUR_FOLDER / CATEGORIES_FILE) -> dict[Category, Adv
     found: dict[Category, Advice] = {}
     top = _document(path, path.parent, faults)
     for name, place in (top.fields(tuple(Category)) if top else {}).items():
-        fields = place.fields(("cause", "steps", "owner", "retryable", "auto_heal"))
+        fields = place.fields(("cause", "steps", "owner", "retryable", "auto_heal", "owner_on", "retryable_on"))
         owner = fields["owner"].word(Responder) if "owner" in fields else None
         if owner is None or not {"cause", "steps", "retryable", "auto_heal"} <= fields.keys():
             place.fault("cause, steps, owner, retryable and auto_heal are needed")
@@ -148,12 +148,18 @@ def read_advice(path: Path = OUR_FOLDER / CATEGORIES_FILE) -> dict[Category, Adv
         found[Category(name)] = Advice(
             Category(name), fields["cause"].text(), fields["steps"].texts(), owner,
             fields["retryable"].flag(), fields["auto_heal"].flag(),
+            {on: word for on, at in _by_platform(fields.get("owner_on")) if (word := at.word(Responder))},
+            {on: at.flag() for on, at in _by_platform(fields.get("retryable_on"))},
         )  # fmt: skip
     missing = [category for category in Category if category not in found]
     faults.extend(f"{path.name}:1: the category '{category}' is missing" for category in missing)
     if faults:
         raise KnowledgeFault(faults)
     return found
+
+
+def _by_platform(place: _Place | None) -> Iterator[tuple[str, _Place]]:
+    yield from (place.fields(_PLATFORMS) if place else {}).items()
 
 
 def _document(path: Path, folder: Path, faults: list[str]) -> _Place | None:
