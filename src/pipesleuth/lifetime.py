@@ -23,7 +23,7 @@ from pipesleuth.outbox.heartbeat import Pulse, Switch
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
-from pipesleuth.tickets import rounds
+from pipesleuth.tickets import indexing, rounds
 from pipesleuth.tickets.failover import Failover
 from pipesleuth.tickets.reconciler import Reconciler
 from pipesleuth.triage.analyst import Analyst
@@ -72,6 +72,8 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
         await parts.house.feed.skip()  # from here on every change is told, the first one too
     parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
     parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
+    words = indexing.keep_words(parts.database, parts.house.intake.flooded)
+    parts.tasks.append(asyncio.create_task(words, name="search"))
     parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
     if parts.worker is not None:
         parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))

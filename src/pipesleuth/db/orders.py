@@ -1,7 +1,7 @@
-"""What lists of tickets are ordered by besides plain columns, word for word as their indexes have it.
+"""What lists of tickets go by: their indexes' names, and the orders that are worked out of a column.
 
-The indexes `ix_tickets_urgency`, `ix_tickets_closed`, `ix_tickets_severity` and `ix_tickets_pipeline` are made by
-migration 0004; SQL Server has no indexes of expressions and does without the first three.
+Migration 0004 makes the indexes; their expressions stand there word for word as here, or they would not be used.
+SQL Server has no indexes of expressions and does without `URGENCY`, `CLOSED` and `SEVERITY`.
 """
 
 from __future__ import annotations
@@ -16,3 +16,11 @@ SEVERITY_RANK = literal_column(
     Integer,
 )
 CLOSED_AT = literal_column("(coalesce(ack_ts, ''))", Time)
+
+# Orders.
+URGENCY, CLOSED, SEVERITY = "ix_tickets_urgency", "ix_tickets_closed", "ix_tickets_severity"
+PIPELINE, TIME = "ix_tickets_pipeline", "ix_tickets_status_timestamp"
+# Filters; these and TIME hold every column that lists are filtered by.
+TEAM, CATEGORY = "ix_tickets_team", "ix_tickets_category"
+# A ticket by its id, under the name that SQLite gives a primary key.
+ID = "sqlite_autoindex_tickets_1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from pipesleuth.model import StoreUnavailable
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
 from pipesleuth.tickets.feed import Feed
+from pipesleuth.tickets.figures import Figures
 from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.intake import Intake
 from pipesleuth.tickets.links import Links
@@ -63,6 +64,11 @@ class House:
     keep_news: NewsKeeper | None = None  # during an outage of the database
     worker_counts: Callable[[], Mapping[tuple[str, str], int]] = dict
     static: Path = Path(__file__).parent / "static"
+    figures: Figures = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Each process counts for itself."""
+        self.figures = Figures(self.database, self.now)
 
     @property
     def accounts(self) -> Accounts:

@@ -18,7 +18,7 @@ from pipesleuth.accounts import NotInScope, Refused, TooMany, Unknown
 from pipesleuth.accounts.registration import Closed
 from pipesleuth.model import BadPayload, StoreUnavailable
 from pipesleuth.tickets.lifecycle import NoSuchTicket, NotNow
-from pipesleuth.tickets.queries import BadCursor
+from pipesleuth.tickets.pages import BadCursor
 
 RETRY_SECONDS = "5"
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}

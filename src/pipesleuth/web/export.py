@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from pipesleuth.model import Status
-from pipesleuth.tickets import export, queries
-from pipesleuth.tickets.queries import AuditFilter, Filter
+from pipesleuth.tickets import audits, export, queries
+from pipesleuth.tickets.audits import AuditFilter
+from pipesleuth.tickets.queries import Filter
 from pipesleuth.web.deps import House, SignedIn, TheHouse
 from pipesleuth.web.schemas import Storable, refusals
 from pipesleuth.web.tickets import Sort, Text, Wanted
@@ -52,12 +53,12 @@ async def audit_trail(
 ) -> StreamingResponse:
     """The audit lines of a filter, as CSV."""
     which = AuditFilter(action, ticket_id, q)
-    rows = house.database.pieces(lambda c: queries.each_audit(c, which))
+    rows = house.database.pieces(lambda c: audits.each(c, which))
     return await _file(export.rows_as_csv(rows, export.AUDIT_COLUMNS), "audit-trail", house)
 
 
 async def _tickets(house: House, status: Status, which: Filter, sort: str) -> StreamingResponse:
-    rows = house.database.pieces(lambda c: queries.each(c, status, which, sort))
+    rows = house.database.pieces(lambda c: queries.each(c, status, which, sort, export.TICKET_COLUMNS))
     name = {Status.OPEN: "open", Status.IN_PROGRESS: "in-progress", Status.ACKNOWLEDGED: "closed"}[status]
     return await _file(export.rows_as_csv(rows, export.TICKET_COLUMNS), f"{name}-tickets", house)
 

@@ -200,6 +200,7 @@ class Summary(BaseModel):
     mttr_min: float
     total_audits: int
     folded_tickets: int
+    facets: dict[Literal["category", "team"], list[str]]
     coverage: list[Coverage]
     timestamp: str
     as_of: str

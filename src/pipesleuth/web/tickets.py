@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from pipesleuth.model import BadPayload, Failure, NotAFailure, Permanent, Retryable, Status, timestamp
 from pipesleuth.outbox import todos
-from pipesleuth.tickets import cards, coverage, feedback, lifecycle, merging, queries, related
+from pipesleuth.tickets import audits, cards, coverage, feedback, lifecycle, merging, queries, related
+from pipesleuth.tickets.audits import AuditFilter
 from pipesleuth.tickets.chain import layers
 from pipesleuth.tickets.origin import recalled
-from pipesleuth.tickets.queries import AuditFilter, Filter, Page
+from pipesleuth.tickets.queries import Filter, Page
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.body import parse
 from pipesleuth.web.deps import Administrator, House, Responder, SignedIn, TheHouse, may_act
@@ -218,11 +219,10 @@ def _retry(connection: Connection, ticket_id: str, kind: str, by: str, now: date
 
 @router.get("/summary", response_model=Summary, responses=refusals(401, 503))
 async def summary(_who: SignedIn, house: TheHouse) -> Response:
-    """The sums on top of the dashboard."""
+    """The sums on top of the dashboard, with what there is to filter by."""
     now = house.now()
-    return json_answer(
-        await house.database.read(lambda c: queries.summary(c, now) | {"coverage": coverage.coverage(c, now)})
-    )
+    known = await house.database.read(lambda c: coverage.coverage(c, now))
+    return json_answer(await house.figures.summary() | {"coverage": known})
 
 
 @router.get("/audit-trail", response_model=AuditList, responses=refusals(400, 401, 503))
@@ -239,8 +239,8 @@ async def audit_trail(
     which = AuditFilter(action, ticket_id, q)
 
     def read(connection: Connection) -> dict[str, Any]:
-        found = queries.audits(connection, which, limit, cursor)
-        return found | {"actions": queries.audit_actions(connection)}
+        found = audits.page(connection, which, limit, cursor)
+        return found | {"actions": audits.actions(connection)}
 
     return json_answer(await house.database.read(read))
 
@@ -248,7 +248,7 @@ async def audit_trail(
 @router.get("/inbound", response_model=InboundList, responses=refusals(400, 401, 403, 503))
 async def inbound(_who: Administrator, house: TheHouse, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """The webhooks of late, with what they were answered and why."""
-    return json_answer(await house.database.read(lambda c: queries.inbound(c, limit, cursor)))
+    return json_answer(await house.database.read(lambda c: audits.inbound(c, limit, cursor)))
 
 
 @router.post("/triage", responses=refusals(400, 401, 503))

@@ -16,6 +16,21 @@ _ORDERS = {
     "ix_tickets_closed": ("status", "(coalesce(ack_ts, ''))", "id"),
     "ix_tickets_severity": ("status", _RANK, "timestamp DESC", "id DESC"),
 }
+# With what lists are filtered by at their end, so that counting reads no tickets.
+_PLAIN = ("severity", "priority", "source", "caused_by")
+_FILTERS = {
+    "ix_tickets_status_timestamp": ["status", "timestamp", "id", "finops_team", "category", *_PLAIN],
+    "ix_tickets_team": ["status", "finops_team", "timestamp", "id", "category", *_PLAIN],
+    "ix_tickets_category": [
+        "status",
+        "category",
+        "timestamp",
+        "id",
+        "finops_team",
+        *_PLAIN,
+        *("sla_status", "ack_seconds"),
+    ],
+}
 _WORDS = ("run_id", "pipeline", "itsm_ticket_id", "error_type", "affected_entity", "finops_team", "rca_result")
 _TRIGRAMS = """CREATE VIRTUAL TABLE {index} USING fts5(words, content='{name}', content_rowid='number',
     tokenize='trigram case_sensitive 1', detail=none, columnsize=0)"""
@@ -30,8 +45,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_tickets_pipeline", "tickets", ["status", "pipeline", sa.text("timestamp DESC"), sa.text("id DESC")]
     )
-    op.create_index("ix_tickets_category", "tickets", ["status", "category", "timestamp", "id"])
-    op.create_index("ix_tickets_team", "tickets", ["status", "finops_team", "timestamp", "id"])
+    op.drop_index("ix_tickets_status_timestamp", table_name="tickets")
+    for name, columns in _FILTERS.items():
+        op.create_index(name, "tickets", columns)
     if dialect == "mssql":  # knows no index of an expression, nor the searches' tables
         return
     for name, columns in _ORDERS.items():
@@ -114,8 +130,9 @@ def _postgresql() -> None:
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    for index in ("pipeline", "category", "team"):
-        op.drop_index(f"ix_tickets_{index}", table_name="tickets")
+    for index in ("ix_tickets_pipeline", *_FILTERS):
+        op.drop_index(index, table_name="tickets")
+    op.create_index("ix_tickets_status_timestamp", "tickets", ["status", "timestamp", "id"])
     if dialect == "mssql":
         return
     for index in _ORDERS:
