@@ -4,20 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import pytest
 import structlog
+from sqlalchemy import Engine, event
 
 from pipesleuth.app import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
 from places import PASSWORD, Clock, Place, opened, settings_in
+from sql_server_rules import complaints, too_many
 from told import Told
+
+
+@pytest.fixture(scope="session")
+def statements() -> Iterator[list[str]]:
+    """What SQL Server would not understand of all that is executed, in any test of this process."""
+    known: set[Any] = set()
+    found: list[str] = []
+
+    def look(_: Any, statement: Any, many: Any, parameters: Any, __: Any) -> None:
+        given = many[0] if many else parameters
+        key = getattr(statement, "_generate_cache_key", lambda: None)()
+        name = (key.key if key is not None else str(statement), tuple(sorted(given)))
+        if too_many(parameters):
+            found.append(f"over 2,000 values at once: {statement}")
+        if name not in known:
+            known.add(name)
+            found.extend(f"{complaint}\n{statement}" for complaint in complaints(statement, name[1]))
+
+    event.listen(Engine, "before_execute", look)
+    yield found
+    event.remove(Engine, "before_execute", look)
+
+
+@pytest.fixture(autouse=True)
+def _sql_server_understands(statements: list[str]) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    """Every statement that a test executes would mean the same on SQL Server."""
+    statements.clear()
+    yield
+    assert not statements, "\n\n".join(statements)
+
 
 Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
 
