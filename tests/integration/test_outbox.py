@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, timestamp
-from pipesleuth.outbox import todos
+from pipesleuth.outbox import settlement, todos
 from places import finished
 from told import Told, failing
 from working import claimed, paced_off
@@ -120,15 +120,16 @@ async def test_a_late_settling_fills_only_an_empty_receipt(open_place: Any) -> N
         place.clock.turn(30)
         (quick,) = await claimed(place, "jira")
         write = place.parts.database.write
-        first = await write(lambda c: todos.settle(c, slow, 1, Receipt(key="SLOW"), place.clock()))
-        assert first is True
+        first = await write(lambda c: settlement.settle(c, [(slow, 1, Receipt(key="SLOW"))], place.clock()))
+        assert first == [True]
         todo = await place.todo(ticket, "jira")
         assert todo["claim"] == quick.token
         assert todo["done_version"] == 0
         assert '"SLOW"' in todo["receipt"]
-        assert await write(lambda c: todos.settle(c, slow, 1, Receipt(key="AGAIN"), place.clock())) is False
+        assert await write(lambda c: settlement.settle(c, [(slow, 1, Receipt(key="AGAIN"))], place.clock())) == [False]
         assert '"SLOW"' in (await place.todo(ticket, "jira"))["receipt"]
-        assert await write(lambda c: todos.settle(c, quick, 1, Receipt(key="SLOW"), place.clock())) is True
+        again = await write(lambda c: settlement.settle(c, [(quick, 1, Receipt(key="SLOW"))], place.clock()))
+        assert again == [False]  # the line about it stands there already
         assert (await place.todo(ticket, "jira"))["done_version"] == 1
 
 
@@ -207,7 +208,7 @@ async def test_channels_wait_for_the_analysis_and_it_hastens_them(open_place: An
         await finished(place.worker)
         assert jira.created == []
         write = place.parts.database.write
-        await write(lambda c: todos.settle(c, analyse, 1, None, place.clock()))
+        await write(lambda c: settlement.settle(c, [(analyse, 1, None)], place.clock()))
         await write(lambda c: todos.hasten(c, ticket, ("jira",), place.clock()))
         await place.work_off()
         assert len(jira.created) == 1

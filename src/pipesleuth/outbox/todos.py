@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pipesleuth.db.tables import Todo
@@ -93,12 +93,6 @@ def _wanted() -> Update:
     return update(Todo).where(*mine, Todo.wanted_version < bindparam("below"))
 
 
-@lru_cache(maxsize=1)
-def _settled() -> Update:
-    mine = (Todo.ticket_id == bindparam("one"), Todo.kind == bindparam("what"), Todo.claim == bindparam("mine"))
-    return update(Todo).where(*mine)
-
-
 def hasten(connection: Connection, ticket_id: str, kinds: Iterable[str], now: datetime) -> None:
     """Wait no longer for a first telling; what backs off after a fault keeps its pause."""
     connection.execute(
@@ -152,12 +146,12 @@ def claim(  # noqa: PLR0913  # each is one word of the rule by which to-dos are 
     }
     if creates:
         values |= {"in_doubt": True, "doubt_since": at}
-    mine = (
-        update(Todo)
-        .where(Todo.ticket_id == bindparam("one"), Todo.kind == kind, Todo.leased_until <= at)
-        .values(**values)
-    )
-    taken = [one for one in found if connection.execute(mine, {"one": one["ticket_id"]}).rowcount == 1]
+    free = (Todo.kind == kind, Todo.leased_until <= at)
+    tickets = [one["ticket_id"] for one in found]
+    taken = connection.execute(update(Todo).where(Todo.ticket_id.in_(tickets), *free).values(**values)).rowcount
+    if taken != len(found):  # where a database does not lock what it selects, somebody may have been quicker
+        ours = select(Todo.ticket_id).where(Todo.ticket_id.in_(tickets), Todo.kind == kind, Todo.claim == token)
+        tickets = connection.execute(ours).scalars().all()
     return [
         Claim(
             one["ticket_id"],
@@ -171,7 +165,8 @@ def claim(  # noqa: PLR0913  # each is one word of the rule by which to-dos are 
             (only or {}).get(one["ticket_id"], ""),
             one["traceparent"],
         )
-        for one in taken
+        for one in found
+        if one["ticket_id"] in tickets
     ]
 
 
@@ -233,48 +228,6 @@ def renew(connection: Connection, claims: Sequence[Claim], now: datetime, lease_
             ),
             [{"one": c.ticket_id, "what": c.kind, "mine": c.token} for c in claims],
         )
-
-
-def is_ours(connection: Connection, claimed: Claim, now: datetime) -> bool:
-    """Whether the claim holds at this moment."""
-    held = select(Todo.kind).where(
-        Todo.ticket_id == claimed.ticket_id,
-        Todo.kind == claimed.kind,
-        Todo.claim == claimed.token,
-        Todo.leased_until > timestamp(now),
-    )
-    return connection.execute(held).first() is not None
-
-
-def settle(connection: Connection, claimed: Claim, read_version: int, receipt: Receipt | None, now: datetime) -> bool:
-    """Done up to the version that was read; whether the claim was still ours.
-
-    One that was lost meanwhile only fills an empty receipt, so that nothing is created twice.
-    """
-    mine = and_(Todo.ticket_id == claimed.ticket_id, Todo.kind == claimed.kind)
-    values: dict[str, Any] = {
-        "done_version": read_version,
-        "claim": None,
-        "leased_until": FREE,
-        "attempts": 0,
-        "next_try_at": timestamp(now),
-        "in_doubt": False,
-        "doubt_since": None,
-        "last_error": None,
-    }
-    if receipt is not None:
-        values["receipt"] = write_receipt(receipt)
-    which = {"one": claimed.ticket_id, "what": claimed.kind, "mine": claimed.token}
-    if connection.execute(_settled(), which | values).rowcount == 1:
-        return True
-    if receipt is not None:
-        filled = connection.execute(
-            update(Todo)
-            .where(mine, Todo.receipt.is_(None))
-            .values(receipt=write_receipt(receipt), in_doubt=False, doubt_since=None)
-        )
-        return filled.rowcount == 1 and claimed.receipt is None
-    return False
 
 
 def postpone(

@@ -14,7 +14,7 @@ from pipesleuth import traces
 from pipesleuth.db.database import Database
 from pipesleuth.live import Bell, heard
 from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Retryable, StoreUnavailable
-from pipesleuth.outbox import holds, pace, todos
+from pipesleuth.outbox import holds, pace, settlement, todos
 from pipesleuth.outbox.backoff import pause
 from pipesleuth.outbox.kinds import ClaimLost, Done, Kind, Tempo
 from pipesleuth.outbox.todos import Claim
@@ -52,6 +52,17 @@ class _Lane:
         return self.kind.calls - len(self.running)
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a try has ended: what was done, or what is to be written of it."""
+
+    lane: _Lane
+    claim: Claim
+    outcome: str
+    done: Done | None = None
+    write: Callable[[Connection], None] | None = None
+
+
 class Worker:
     """Works off to-dos until it is told to stop; slowly while this process is `flooded` with webhooks."""
 
@@ -72,6 +83,7 @@ class Worker:
         self._tempo = tempo
         self._now = now
         self._stopping = asyncio.Event()
+        self._settlement = settlement.Settlement(database, self._write_ends)
         self.paused = False  # claims nothing; what runs goes on
         self.settled: dict[tuple[str, str], int] = {}
         self.beat: datetime | None = None
@@ -231,55 +243,77 @@ class Worker:
         """Do one to-do and write its end, in the trace of the webhook that it came from."""
         about = {"ticket_id": claim.ticket_id, "todo_attempt": claim.attempts}
         with traces.stretch(f"todo {claim.kind}", "consumer", parent=claim.traceparent, **about) as seen:
-            outcome, write = await self._tried(lane, claim)
-            seen.note("todo.outcome", outcome)
-            if outcome != SETTLED:
-                seen.failed(outcome)
-            if write is not None:
-                await self._end(lane, claim, outcome, write)
+            end = await self._tried(lane, claim)
+            seen.note("todo.outcome", end.outcome)
+            if end.outcome != SETTLED:
+                seen.failed(end.outcome)
+            if end.done is not None or end.write is not None:
+                await self._end(end)
 
-    async def _tried(self, lane: _Lane, claim: Claim) -> tuple[str, Callable[[Connection], None] | None]:
+    async def _tried(self, lane: _Lane, claim: Claim) -> _End:
         """How a try has ended, and what is to be written of it; a handler's own mistake is logged and tried again."""
         try:
             async with asyncio.timeout(self._tempo.call):
                 done = await lane.kind.handler(claim)
         except Permanent as error:
-            return "stopped", lambda c, e=error: self._stop(c, lane, claim, e)
+            return _End(lane, claim, "stopped", write=lambda c, e=error: self._stop(c, lane, claim, e))
         except Retryable as error:
-            return "postponed", lambda c, e=error: self._postpone(c, lane, claim, e)
+            return _End(lane, claim, "postponed", write=lambda c, e=error: self._postpone(c, lane, claim, e))
         except TimeoutError:
             late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
-            return "postponed", lambda c: self._postpone(c, lane, claim, late)
+            return _End(lane, claim, "postponed", write=lambda c: self._postpone(c, lane, claim, late))
         except (StoreUnavailable, ClaimLost) as error:
             log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
-            return "left", None
+            return _End(lane, claim, "left")
         except Exception as error:
             log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)
-            ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
-            return "failed", lambda c: self._postpone(c, lane, claim, ours)
-        return SETTLED, lambda c: self._settle(c, lane, claim, done)
+            return self._mistaken(lane, claim, error)
+        return _End(lane, claim, SETTLED, done)
 
-    async def _end(self, lane: _Lane, claim: Claim, outcome: str, write: Callable[[Connection], None]) -> None:
+    def _mistaken(self, lane: _Lane, claim: Claim, error: Exception) -> _End:
+        """The end of a try that our own mistake has broken."""
+        ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
+        return _End(lane, claim, "failed", write=lambda c: self._postpone(c, lane, claim, ours))
+
+    async def _end(self, end: _End) -> None:
+        claim = end.claim
         try:
-            await self._database.write(write)
+            await self._settlement.of(end)
         except PipesleuthError as error:
             # The lease ends by itself and somebody does it again, in doubt where something was created.
             log.warning("todo.not_written", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
             return
         except Exception as error:
             log.exception("todo.not_written", kind=claim.kind, ticket=claim.ticket_id)
-            if outcome != "failed":
-                ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
-                await self._end(lane, claim, "failed", lambda c: self._postpone(c, lane, claim, ours))
+            if end.outcome != "failed":
+                await self._end(self._mistaken(end.lane, claim, error))
             return
-        key = (lane.kind.name, outcome)
+        key = (claim.kind, end.outcome)
         self.settled[key] = self.settled.get(key, 0) + 1
-        log.debug("todo.ended", outcome=outcome, kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
+        log.debug("todo.ended", outcome=end.outcome, kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
 
-    def _settle(self, connection: Connection, lane: _Lane, claim: Claim, done: Done) -> None:
+    def _write_ends(self, connection: Connection, ends: Sequence[_End]) -> None:
+        """Write ends in the order in which everybody locks: tickets, to-dos, and what a kind shares at the last."""
         now = self._now()
-        if todos.settle(connection, claim, done.version, done.receipt, now) and done.effects is not None:
-            done.effects(connection)
+        settlement.hold_tickets(connection, [end.claim for end in ends])
+        ordered = sorted(ends, key=lambda end: (end.claim.kind, end.claim.ticket_id))
+        done = [(end, end.done) for end in ordered if end.done is not None]
+        kept = (
+            settlement.settle(connection, [(end.claim, it.version, it.receipt) for end, it in done], now)
+            if done
+            else ()
+        )
+        for (_, it), ours in zip(done, kept, strict=True):
+            if ours and it.effects is not None:
+                it.effects(connection)
+        for end, it in done:
+            self._note_well(connection, end.lane, end.claim, it, now)
+        for end in ordered:
+            if end.write is not None:
+                end.write(connection)
+
+    def _note_well(self, connection: Connection, lane: _Lane, claim: Claim, done: Done, now: datetime) -> None:
+        """What a to-do that is done says of its kind's pace and hold."""
         if done.messages and lane.kind.per_second is not None:
             per_second = lane.kind.per_second
             pace.charge(connection, claim.kind, claim.way, done.messages, now, per_second=per_second)

@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, select
 
 from pipesleuth.db.database import Database
-from pipesleuth.db.tables import AuditLine, Payload, Ticket
+from pipesleuth.db.tables import AuditLine, Payload, Ticket, Todo
 from pipesleuth.destinations.contract import Destination
 from pipesleuth.model import NOTHING, News, Notice, Receipt, Status, moment, timestamp
-from pipesleuth.outbox import todos
 from pipesleuth.outbox.kinds import ClaimLost, Done
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.tickets import identity, lifecycle, payloads, trail
@@ -74,6 +75,22 @@ _SHOWN = (
 _ROUTED = (Ticket.finops_team, Ticket.severity, Ticket.priority, Ticket.source, Ticket.pipeline)
 
 Mask = Callable[[str], Masked]
+
+
+# Made once: putting a statement together takes longer than running it.
+
+
+@lru_cache(maxsize=1)
+def _claimed() -> Select[Any]:
+    """The ticket of a to-do whose claim holds at this moment."""
+    mine = (Todo.kind == bindparam("what"), Todo.claim == bindparam("mine"), Todo.leased_until > bindparam("at"))
+    return select(Ticket).join(Todo, Todo.ticket_id == Ticket.id).where(Ticket.id == bindparam("one"), *mine)
+
+
+@lru_cache(maxsize=1)
+def _news() -> Select[Any]:
+    of_it = (AuditLine.ticket_id == bindparam("one"), AuditLine.id > bindparam("told"), AuditLine.action.in_(TOLD))
+    return select(AuditLine).where(*of_it).order_by(AuditLine.id).limit(NEWS_LINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +161,14 @@ class Delivery:
 
     def _read(self, connection: Connection, claim: Claim) -> _Reading:
         # The last look before the call: a process that slept through its lease must not create what another did.
-        if not todos.is_ours(connection, claim, self._now()):
+        held = {"one": claim.ticket_id, "what": claim.kind, "mine": claim.token, "at": timestamp(self._now())}
+        row = connection.execute(_claimed(), held).mappings().first()
+        if row is None:
             raise ClaimLost
-        row = connection.execute(select(Ticket).where(Ticket.id == claim.ticket_id)).mappings().one()
         if self.kind not in lifecycle.CHANNELS:
             return _Reading(row, (), payloads.waiting(connection, claim.ticket_id))
         told = claim.receipt.told_audit_id if claim.receipt else 0
-        news = (
-            connection.execute(
-                select(AuditLine)
-                .where(AuditLine.ticket_id == claim.ticket_id, AuditLine.id > told, AuditLine.action.in_(TOLD))
-                .order_by(AuditLine.id)
-                .limit(NEWS_LINES)
-            )
-            .mappings()
-            .all()
-        )
+        news = connection.execute(_news(), {"one": claim.ticket_id, "told": told}).mappings().all()
         return _Reading(row, news, None)
 
     def _notice(self, reading: _Reading) -> tuple[Notice, int]:
