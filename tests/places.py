@@ -16,6 +16,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, select, text
 
+import elsewhere
 from pipesleuth.accounts import add_user
 from pipesleuth.app import Parts, build, running
 from pipesleuth.db.tables import AuditLine, Inbound, Payload, Ticket, Todo
@@ -57,6 +58,8 @@ class Clock:
 def settings_in(folder: Path, **changes: Any) -> Settings:
     """The settings of a service in a folder, independent of the environment's .env file."""
     values: dict[str, Any] = {"data_dir": folder, "rca_api_key": API_KEY, "jwt_secret_key": SIGNING_KEY}
+    if elsewhere.URL is not None:
+        values["database_url"] = elsewhere.URL
     return Settings(_env_file=None, **(values | changes))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
 
 

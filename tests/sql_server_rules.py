@@ -45,13 +45,17 @@ def complaints(statement: Any, keys: tuple[str, ...] = ()) -> list[str]:
     if ELSEWHERE.search(str(statement)):
         return []
     try:
-        compiled = str(statement.compile(dialect=DIALECT, column_keys=list(keys) or None))
+        compiled = str(_compiled(statement, keys))
     except (CompileError, AttributeError) as error:
         return [f"it cannot be said in T-SQL: {error}"]
     found = [*_of_text(re.sub(r"\bFALSE\b|\bTRUE\b", "", compiled))]
     for element in visitors.iterate(statement):  # pyright: ignore[reportArgumentType]  # every Executable is visitable
         found += _of_element(element, compiled)
     return found
+
+
+def _compiled(statement: Any, keys: tuple[str, ...]) -> Any:
+    return statement.compile(dialect=DIALECT, column_keys=list(keys) or None)
 
 
 def _of_text(text: str) -> list[str]:

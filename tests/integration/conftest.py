@@ -13,6 +13,7 @@ import pytest
 import structlog
 from sqlalchemy import Engine, event
 
+import elsewhere
 from pipesleuth.app import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.settings import Settings
@@ -20,6 +21,14 @@ from pipesleuth.triage.diagnose import Triage
 from places import PASSWORD, Clock, Place, opened, settings_in
 from sql_server_rules import complaints, too_many
 from told import Told
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is about a SQLite file where the tests run on another database."""
+    for item in items if elsewhere.URL is not None else []:
+        name = item.name.partition("[")[0]
+        if name in elsewhere.ONLY_A_FILE or item.path.name in elsewhere.ONLY_THEIR_OWN:
+            item.add_marker(pytest.mark.skip(reason="it is about a SQLite file"))
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +98,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def folder(tmp_path: Path, empty_database: Path) -> Path:
-    """A data folder with an empty database."""
-    shutil.copy(empty_database, tmp_path / "tickets.db")
+    """A data folder with an empty database: its own file, or what TEST_DATABASE_URL names."""
+    if elsewhere.URL is None:
+        shutil.copy(empty_database, tmp_path / "tickets.db")
+    else:
+        elsewhere.empty()
     return tmp_path
 
 
