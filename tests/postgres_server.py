@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -44,6 +45,11 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server is there at all."""
+        return self._process is not None and self._process.poll() is None
+
     def initialise(self) -> None:
         """Make an empty cluster: about a second."""
         options = ("--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username=pipesleuth")
@@ -82,7 +88,25 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop the server the fast way: open connections are cut, nothing committed is lost."""
         if self._process is not None:
+            self.resume()
             stop(self._process, signal=signal.SIGINT)
+
+    def pause(self) -> None:
+        """Hold all of its processes still: connections stay open, and nothing is answered any more."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on where it was."""
+        if self.runs:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        found = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True, check=False)
+        # The postmaster first when it stops and last when it goes on, so that it starts no process in between.
+        order = [self.pid, *map(int, found.stdout.split())]
+        for pid in order if number == signal.SIGSTOP else reversed(order):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def remove(self) -> None:
         """Stop the server and delete its files."""

@@ -187,7 +187,7 @@ class Failover:
             return
         await local.write(lambda c: standby_file.note_brought(c, ticket_id, kept.newest, kept.ticket["seen_count"]))
         self.brought[done.outcome] += 1
-        log.info("failover.brought", ticket=ticket_id, outcome=done.outcome, is_now=done.ticket_id)
+        log.debug("failover.brought", ticket=ticket_id, outcome=done.outcome, is_now=done.ticket_id)
 
     async def _brought(self, kept: merging.Kept) -> merging.Brought:
         for _ in range(TRIES - 1):

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
-from pipesleuth.db.tables import AuditLine, Base, Feedback, Inbound, Mark, Payload, Ticket, Todo
+from pipesleuth.db.tables import AuditLine, Feedback, Inbound, Mark, Payload, Ticket, Todo
 from pipesleuth.model import Status, moment
 from pipesleuth.outbox import todos
 from pipesleuth.outbox.todos import FREE, read_receipt, write_receipt
@@ -196,10 +196,15 @@ def _append(connection: Connection, lines: Sequence[Row], ticket_id: str) -> dic
     """Append lines with their own times, in their own order; the primary's number of each."""
     if not lines:
         return {}
-    rows = [{name: value for name, value in line.items() if name != "id"} | {"ticket_id": ticket_id} for line in lines]
+    rows = [_unnumbered(line) | {"ticket_id": ticket_id} for line in lines]
     statement = insert(AuditLine).returning(AuditLine.id, sort_by_parameter_order=True)
     numbers = connection.execute(statement, rows).scalars().all()
     return {line["id"]: number for line, number in zip(lines, numbers, strict=True)}
+
+
+def _unnumbered(row: Row) -> dict[str, Any]:
+    """A row without its number, which the primary gives."""
+    return {name: value for name, value in row.items() if name != "id"}
 
 
 def _said(line: Row) -> tuple[Any, ...]:
@@ -275,8 +280,7 @@ def _follow_hand(connection: Connection, row: RowMapping, ticket: Row, now: date
 
 def _move_verdicts(connection: Connection, brought: Kept, ticket_id: str) -> None:
     for verdict in brought.verdicts:
-        row = {name: value for name, value in verdict.items() if name != "id"} | {"ticket_id": ticket_id}
-        connection.execute(insert(Feedback).values(**row))
+        connection.execute(insert(Feedback).values(_unnumbered(verdict) | {"ticket_id": ticket_id}))
 
 
 def _catch_up(connection: Connection, brought: Kept, known: Row) -> str:
@@ -326,10 +330,15 @@ def bring_rest(connection: Connection, brought: Rest) -> None:
             value = became(connection, mark["value"]) if mark["name"].startswith(CAUSE) else mark["value"]
             connection.execute(insert(Mark).values(**{**mark, "value": value}))
     done = register_done(connection, brought.epoch)
-    rows = [{name: value for name, value in row.items() if name != "id"} for row in brought.inbound if row["id"] > done]
-    if not rows:
+    fresh = [row for row in brought.inbound if row["id"] > done]
+    if not fresh:
         return
-    connection.execute(insert(Base.metadata.tables["inbound"]), rows)
+    # Of a commit whose answer was lost the primary has the row already.
+    same = select(Inbound.time, Inbound.digest).where(Inbound.time.in_([row["time"] for row in fresh]))
+    there = {(row.time, row.digest) for row in connection.execute(same)}
+    rows = [_unnumbered(row) for row in fresh if (row["time"], row["digest"]) not in there]
+    if rows:
+        connection.execute(insert(Inbound), rows)
     name, value = REGISTER + brought.epoch, str(brought.inbound[-1]["id"])
     if connection.execute(update(Mark).where(Mark.name == name).values(value=value)).rowcount == 0:
         connection.execute(insert(Mark).values(name=name, value=value, until=None))
