@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,41 @@ async def test_a_flood_is_one_resync_and_then_goes_on(place: Place) -> None:
     assert await numbers(feed) == []
     await lines_of(place, ticket, [last + 1502])
     assert await numbers(feed) == [last + 1502]
+
+
+async def test_what_is_on_its_way_when_a_server_starts_is_told_by_it(place: Place) -> None:
+    ticket = await place.ticket()
+    feed = Feed(place.parts.database, place.parts.house.links)
+    last = await feed.position()
+    await lines_of(place, ticket, [last + 3])
+    assert await numbers(feed) == []
+    await lines_of(place, ticket, [last + 2])
+    assert await numbers(feed) == [last + 2]
+
+
+async def test_what_was_on_its_way_in_a_flood_is_told_after_it(place: Place) -> None:
+    ticket = await place.ticket()
+    feed = Feed(place.parts.database, place.parts.house.links)
+    await feed.newer()
+    last = await feed.position()
+    await lines_of(place, ticket, [*range(last + 1, last + 1401), *range(last + 1402, last + 1501)])
+    assert [json.loads(event.text) for event in await feed.newer()] == [{"event": "resync"}]
+    await lines_of(place, ticket, [last + 1401])
+    assert await numbers(feed) == [last + 1401]
+
+
+async def test_a_server_that_slept_for_long_looks_into_its_gaps_once_more(place: Place) -> None:
+    ticket = await place.ticket()
+    feed = Feed(place.parts.database, place.parts.house.links)
+    await feed.newer()
+    last = await feed.position()
+    await lines_of(place, ticket, [last + 3])
+    assert await numbers(feed) == [last + 3]
+    feed._gaps = [replace(gap, until=0.0) for gap in feed._gaps]  # as after two minutes without a look
+    await lines_of(place, ticket, [last + 1])
+    assert await numbers(feed) == [last + 1]
+    await lines_of(place, ticket, [last + 2])
+    assert await numbers(feed) == []
 
 
 async def test_changes_of_another_server_are_told_here(open_place: Any) -> None:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 MOST = 1000
 GAP_SECONDS = 60.0
 MOST_GAPS = 200
+RECENT = 10_000  # numbers before the end: what has drawn an earlier one was committed or given up long ago
 LARGEST = 2000  # bytes of an event
 CUTS = (300, 160, 100, 64, 40)  # bytes of each text in it, the first that fits
 
@@ -81,57 +82,64 @@ class Feed:
         if (moved := self._moved(connection)) is not None:
             return [moved]
         if self._last is None:
-            self._last = _end(connection)
+            self._begin(connection)
             return []
-        wanted = self._unseen()
-        numbers = _numbers(connection, wanted)
-        if not numbers:
-            return []
-        self._note(numbers)
+        looked, numbers = time.monotonic(), _numbers(connection, self._unseen())
         if len(numbers) > MOST:
             # Too many to tell; whoever is told to load everything anew needs none of them.
-            self._last = max(numbers[-1], _end(connection))
+            self._begin(connection)
             return [RESYNC]
-        return self._read(connection, AuditLine.id.in_(numbers))
+        events = self._read(connection, AuditLine.id.in_(numbers)) if numbers else []
+        self._note(numbers, looked)
+        return events
+
+    def _begin(self, connection: Connection) -> None:
+        """Follow from the end on; what is on its way to a number shortly before it is waited for as well."""
+        self._last = end = _end(connection)
+        first = max(1, end - RECENT + 1)
+        there = connection.execute(select(AuditLine.id).where(AuditLine.id >= first).order_by(AuditLine.id)).scalars()
+        seen = [number for number in there if number <= end]
+        self._gaps = _holes(first, end, seen, time.monotonic() + GAP_SECONDS)[-MOST_GAPS:]
 
     def _moved(self, connection: Connection) -> LiveEvent | None:
         """What to tell where another database is bound than at the last look: its numbers are of another history."""
         before, self._here = self._here, stands_in(connection)
         if before is None or before is self._here:
             return None
-        self._last, self._gaps = _end(connection), []
+        self._begin(connection)
         return LiveEvent(0, json.dumps({"event": "resync", "epoch": epoch(connection)}))
 
     def _pass_over(self, connection: Connection) -> None:
         if self._moved(connection) is not None:
             return
-        if self._last is None:
-            self._last = _end(connection)
-        elif numbers := _numbers(connection, self._unseen()):
-            self._note(numbers)
-            if len(numbers) > MOST:
-                self._last = max(numbers[-1], _end(connection))
+        looked, numbers = time.monotonic(), _numbers(connection, self._unseen()) if self._last is not None else []
+        if self._last is None or len(numbers) > MOST:
+            self._begin(connection)
+        else:
+            self._note(numbers, looked)
 
     def _unseen(self) -> ColumnElement[bool]:
         """Lines behind the last one, and those that may have come into a gap since."""
-        now = time.monotonic()
-        self._gaps = [gap for gap in self._gaps if gap.until > now][-MOST_GAPS:]
         late = [and_(AuditLine.id >= gap.first, AuditLine.id <= gap.last) for gap in self._gaps]
         return or_(AuditLine.id > self._last, *late)
 
-    def _note(self, ids: list[int]) -> None:
-        """Remember which numbers were seen, and which were passed over."""
-        now = time.monotonic()
+    def _note(self, ids: list[int], looked: float) -> None:
+        """Remember which numbers were seen when it was looked, and which were passed over.
+
+        A gap is given up by a look after its time only: a process that slept has not looked meanwhile.
+        """
         seen = set(ids)
         gaps: list[_Gap] = []
         for gap in self._gaps:
-            gaps.extend(_holes(gap.first, gap.last, sorted(i for i in seen if gap.first <= i <= gap.last), gap.until))
+            if gap.until > looked:
+                inside = sorted(number for number in seen if gap.first <= number <= gap.last)
+                gaps.extend(_holes(gap.first, gap.last, inside, gap.until))
         last = self._last or 0
-        fresh = [i for i in ids if i > last]
+        fresh = [number for number in ids if number > last]
         if fresh:
-            gaps.extend(_holes(last + 1, fresh[-1], fresh, now + GAP_SECONDS))
+            gaps.extend(_holes(last + 1, fresh[-1], fresh, looked + GAP_SECONDS))
             self._last = fresh[-1]
-        self._gaps = gaps
+        self._gaps = gaps[-MOST_GAPS:]
 
     def _read(self, connection: Connection, wanted: ColumnElement[bool]) -> list[LiveEvent]:
         lines = (
