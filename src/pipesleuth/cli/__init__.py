@@ -27,6 +27,7 @@ ROOMS: Mapping[str, str] = {
     "eval": "eval",
     "todo": "todo",
     "users": "users",
+    "keys": "keys",
     "db": "database",
     "connect": "connect",
     "doctor": "doctor",

@@ -17,7 +17,7 @@ import typer
 from pipesleuth.cli import logs
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.model import PipesleuthError, StoreUnavailable, WrongSetting
-from pipesleuth.settings import Settings, kept_secret, load
+from pipesleuth.settings import Settings, from_environment, kept_secret, load
 
 if TYPE_CHECKING:
     import uvicorn
@@ -85,8 +85,13 @@ def uvicorn_config(service: FastAPI) -> uvicorn.Config:
     """How the server is run: no access log (it prints query strings), bounded sockets, a clean end."""
     import uvicorn  # noqa: PLC0415  # other commands start faster without it
 
+    from pipesleuth.web.connections import limited  # noqa: PLC0415  # the same
+    from pipesleuth.web.traffic import TrafficSettings  # noqa: PLC0415  # the same
+
     return uvicorn.Config(
         service,
+        http=limited(from_environment(TrafficSettings)),
+        proxy_headers=False,  # the app believes the proxies that it was told of, and nobody by default
         access_log=False,
         log_level="warning",
         backlog=BACKLOG,

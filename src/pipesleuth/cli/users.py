@@ -17,12 +17,17 @@ from pipesleuth.accounts import (
     all_users,
     check_password,
     disable_user,
+    enable_user,
     hashed,
     plain_email,
     set_password,
+    set_role,
 )
+from pipesleuth.accounts.people import of_our_domains
+from pipesleuth.accounts.registration import INVITATION_DAYS, new_invitation
 from pipesleuth.cli.database import written
 from pipesleuth.model import PipesleuthError
+from pipesleuth.settings import load
 
 T = TypeVar("T")
 people = typer.Typer(help="People who may open the dashboard.", no_args_is_help=True)
@@ -40,8 +45,7 @@ def add(
     role: Annotated[str, typer.Option(help="viewer, responder or admin.")] = "responder",
 ) -> None:
     """Add a person; the password comes from a prompt or from standard input."""
-    if role not in ROLES:
-        raise PipesleuthError(f"--role {role}: choose one of {', '.join(ROLES)}.")
+    _check_role(role)
     try:
         address = plain_email(email)
         secret = hashed(_password())
@@ -54,10 +58,13 @@ def add(
 @people.command("list")
 def show() -> None:
     """List everybody."""
-    table = Table("E-mail", "Name", "Role", "Last login", "State", box=None)
+    table = Table("E-mail", "Name", "Role", "Comes in by", "Last login", "State", box=None)
     for row in written(all_users):
         state = "disabled" if row["disabled"] else "active"
-        table.add_row(row["email"], row["full_name"] or "", row["role"], (row["last_login"] or "never")[:19], state)
+        way = "password" if row["password_hash"] else "sign-on"
+        table.add_row(
+            row["email"], row["full_name"] or "", row["role"], way, (row["last_login"] or "never")[:19], state
+        )
     Console().print(table)
 
 
@@ -66,6 +73,42 @@ def disable(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> No
     """Shut somebody out and end their sessions."""
     _known(written(lambda c: disable_user(c, email.strip().lower())), email)
     typer.echo(f"{email} is shut out.")
+
+
+@people.command("enable")
+def enable(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
+    """Let somebody in again who was shut out."""
+    _known(written(lambda c: enable_user(c, email.strip().lower())), email)
+    typer.echo(f"{email} may come in again.")
+
+
+@people.command("role")
+def change_role(
+    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    role: Annotated[str, typer.Argument(help="viewer, responder or admin.")],
+) -> None:
+    """Give somebody another role, also in the sessions they have."""
+    _check_role(role)
+    _known(written(lambda c: set_role(c, email.strip().lower(), role)), email)
+    typer.echo(f"{email} is {role} now.")
+
+
+@people.command("invite")
+def invite(
+    email: Annotated[str, typer.Argument(help="E-mail address, of an allowed domain.")],
+    role: Annotated[str, typer.Option(help="viewer, responder or admin.")] = "responder",
+) -> None:
+    """Make an invitation and show its link, this once."""
+    _check_role(role)
+    settings = load()
+    login = f"{settings.public_base_url}/login"
+    try:
+        address = of_our_domains(email, settings.allowed_email_domains)
+        made = written(lambda c: new_invitation(c, address, role, "the command line", login, datetime.now(UTC)))
+    except Refused as refused:
+        raise PipesleuthError(refused.reason) from refused
+    typer.echo(f"For {address}, good for {INVITATION_DAYS} days, shown this once:\n", err=True)
+    typer.echo(made.link)
 
 
 @people.command("password")
@@ -77,6 +120,11 @@ def password(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> N
         raise PipesleuthError(refused.reason) from refused
     _known(written(lambda c: set_password(c, email.strip().lower(), secret)), email)
     typer.echo(f"{email} has a new password.")
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise PipesleuthError(f"--role {role}: choose one of {', '.join(ROLES)}.")
 
 
 def _password() -> str:

@@ -13,19 +13,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipesleuth import traces
 from pipesleuth.web.gauges import Gauges
 
+# Nothing is loaded but from here, nothing frames us, no device is asked for, no address is told to others.
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-        "form-action 'self'; require-trusted-types-for 'script'; trusted-types pipesleuth"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types pipesleuth"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "Permissions-Policy": (
+        "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
-# FastAPI's own page of the API loads its script from elsewhere; it shows nothing of anybody's data.
-_DOCS = ("/docs", "/redoc")
 _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+_OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 _ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Asked every few seconds by machines: a trace of each would hide all others.
 _UNTRACED = ("/healthz", "/readyz", "/metrics", "/static/", "/favicon")
@@ -64,13 +70,15 @@ class Edge:
         started = time.perf_counter()
         status = 500
         headers = [*_RAW_HEADERS, (b"x-request-id", request_id)]
+        if scope["scheme"] == "https":
+            headers.append(_OVER_TLS)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *headers]
-                if scope["path"].startswith("/api/"):
+                if scope["path"].startswith(("/api/", "/auth/")):
                     MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
             await send(message)
 

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pipesleuth.accounts import NotInScope, Refused, TooMany, Unknown
 from pipesleuth.accounts.registration import Closed
@@ -72,6 +73,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotNow, _conflict)
     app.add_exception_handler(BadCursor, _bad_cursor)
     app.add_exception_handler(StoreUnavailable, unavailable)
+    app.add_exception_handler(ClientDisconnect, _broken_off)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -131,6 +133,10 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 async def _conflict(_request: Request, error: Exception) -> Response:
     return answer(409, str(error), "not_now")
+
+
+async def _broken_off(_request: Request, _error: Exception) -> Response:
+    return answer(400, "The request broke off.", "broken_off")  # nobody reads it, and it is no fault of ours
 
 
 async def _bad_cursor(_request: Request, error: Exception) -> Response:
