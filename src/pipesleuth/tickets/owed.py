@@ -68,14 +68,16 @@ def figures(connection: Connection, now: datetime) -> Sequence[Mapping[str, Any]
     at, state = timestamp(now), _state(now)
     # What waits for its time is not late; what is late is so since its time, or since it was last held.
     since = case((Todo.next_try_at <= at, Todo.next_try_at), else_=None)
+    each = select(Todo.kind, state.label("state"), Todo.attempts, since.label("since")).where(*_meant(Filter(), now))
+    one = each.subquery()  # SQL Server takes an expression with parameters for another one where it is grouped by
     counted = select(
-        Todo.kind,
-        state.label("state"),
+        one.c.kind,
+        one.c.state,
         func.count().label("count"),
-        func.max(Todo.attempts).label("attempts"),
-        func.min(since).label("since"),
-    )
-    found = connection.execute(counted.where(*_meant(Filter(), now)).group_by(Todo.kind, state)).mappings()
+        func.max(one.c.attempts).label("attempts"),
+        func.min(one.c.since).label("since"),
+    ).group_by(one.c.kind, one.c.state)
+    found = connection.execute(counted).mappings()
     return [
         {**row, "lag": max(0.0, (now - moment(row["since"])).total_seconds()) if row["since"] else 0.0} for row in found
     ]
