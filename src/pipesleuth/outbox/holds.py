@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, case, delete, insert, select, update
+from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
+from pipesleuth.db.faults import is_unique_violation
 from pipesleuth.db.tables import Hold, Todo
 from pipesleuth.model import timestamp
 
@@ -40,27 +42,44 @@ def fault(
     connection: Connection, kind: str, reason: str, now: datetime, *, asked: float | None, breaker_faults: int
 ) -> None:
     """A fault of the whole destination: hold it where the other side asked for time or faults came in a row."""
-    known = connection.execute(select(Hold).where(Hold.kind == kind)).mappings().first()
+    known = connection.execute(_held(kind)).mappings().first()
     faults = (known["faults"] if known else 0) + 1
     over = faults - breaker_faults
     seconds = min(SHORTEST_PAUSE * 2 ** min(over, 10), LONGEST_PAUSE) if over >= 0 else 0.0
     until = timestamp(now + timedelta(seconds=max(seconds, asked or 0.0)))
     values = {"until": max(until, known["until"]) if known else until, "reason": reason[:REASON], "faults": faults}
+    if not _written(connection, kind, values, known=known is not None):
+        # Another worker was the first to meet a fault here, a moment ago: this one is counted on top.
+        fault(connection, kind, reason, now, asked=asked, breaker_faults=breaker_faults)
+
+
+def _held(kind: str) -> Select[Any]:
+    """A hold, held until the transaction ends, so that no worker's fault is counted over another's."""
+    return select(Hold).where(Hold.kind == kind).with_for_update().with_hint(Hold, "WITH (UPDLOCK, ROWLOCK)", "mssql")
+
+
+def _written(connection: Connection, kind: str, values: Mapping[str, Any], *, known: bool) -> bool:
+    """Write a hold; False where another worker has made it since it was looked for."""
     if known:
         connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
-    else:
-        connection.execute(insert(Hold).values(kind=kind, **values))
+        return True
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(Hold).values(kind=kind, **values))
+    except Exception as error:
+        if is_unique_violation(error):
+            return False
+        raise
+    return True
 
 
 def closed(connection: Connection, kind: str, reason: str, now: datetime, *, breaker_faults: int) -> None:
     """It refuses everybody until a person changes something: one try now and then, to see whether somebody has."""
-    known = connection.execute(select(Hold.kind).where(Hold.kind == kind)).first()
+    known = connection.execute(_held(kind)).first() is not None
     until = timestamp(now + timedelta(seconds=LONGEST_PAUSE))
     values = {"until": until, "reason": reason[:REASON], "faults": breaker_faults}
-    if known:
-        connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
-    else:
-        connection.execute(insert(Hold).values(kind=kind, **values))
+    if not _written(connection, kind, values, known=known):
+        _written(connection, kind, values, known=True)
 
 
 def probing(connection: Connection, kind: str, now: datetime, *, breaker_faults: int) -> bool:
