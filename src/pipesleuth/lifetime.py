@@ -65,8 +65,9 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
     if parts.settings.otel_exporter_otlp_endpoint:
         await asyncio.to_thread(traces.start, parts.settings.otel_exporter_otlp_endpoint, version)
     await begin(parts.database)
-    if parts.failover is not None:
-        await parts.failover.begin()
+    if (failover := parts.failover) is not None:
+        parts.house.failover = lambda: failover.state
+        await failover.begin()
         parts.tasks.append(asyncio.create_task(parts.failover.run(), name="failover"))
     with contextlib.suppress(StoreUnavailable):  # a server may start before its database does
         await parts.house.feed.skip()  # from here on every change is told, the first one too
