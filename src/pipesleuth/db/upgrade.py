@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import re
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from pipesleuth.db.earlier import is_earlier
 from pipesleuth.db.engine import away, open_engine
 from pipesleuth.model import WrongSetting
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0004"
 _OURS = re.compile(r"\d{4}")
+
+log = structlog.get_logger(__name__)
 
 # Servers that start together on one database upgrade it one after the other. SQLite's own write lock does that.
 _TURNS = {
@@ -42,6 +47,7 @@ def upgrade(url: URL) -> bool:
 
     Processes that start together on one database wait for each other; the second finds nothing to do. A schema
     newer than HEAD is left alone: new columns have defaults, so that an older program goes on beside a newer one.
+    A SQLite file of the earlier system is copied aside and taken over.
     """
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +60,10 @@ def upgrade(url: URL) -> bool:
             take_turn(connection)
             if not _is_behind(revision(connection)):
                 return False
-            run(connection)
+            if is_earlier(connection):
+                _adopt(connection, url)
+            else:
+                run(connection)
     except DBAPIError as error:
         gone = away(error, url)
         if gone is not None:
@@ -69,11 +78,15 @@ def check(url: URL) -> str | None:
     """What is wrong with the database's schema, in a sentence; None where it is right. Raises StoreUnavailable."""
     engine = open_engine(url)
     try:
-        found = _revision_of(engine, url)
+        found, earlier = _look(engine, url)
     finally:
         engine.dispose()
     if not _is_behind(found):
         return None
+    if found is None and earlier:
+        return (
+            "The database is the earlier system's. Run `pipesleuth db upgrade`: it copies it aside and takes it over."
+        )
     if found is None:
         return "The database has no schema yet. Run `pipesleuth db upgrade`."
     return f"The database has schema {found}, this program wants {HEAD}. Run `pipesleuth db upgrade`."
@@ -112,6 +125,25 @@ def run(connection: Connection) -> None:
         )
 
 
+def _adopt(connection: Connection, url: URL) -> None:
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise WrongSetting(
+            "This database holds the earlier system's tables. Make an empty one for this version, and bring them over "
+            "with `pipesleuth db copy`."
+        )
+    from pipesleuth.db import adoption  # noqa: PLC0415  # once in a database's life
+
+    kept_at = adoption.copy_aside(Path(url.database))
+    done = adoption.adopt(connection, kept_at, run, datetime.now(UTC))
+    log.warning(
+        "database.adopted",
+        kept_at=str(kept_at),
+        runs_twice=done.runs_twice,
+        users_left_out=done.left_out,
+        **done.rows,
+    )
+
+
 def _is_behind(found: str | None) -> bool:
     if found is not None and not _OURS.fullmatch(found):
         raise WrongSetting(
@@ -121,10 +153,11 @@ def _is_behind(found: str | None) -> bool:
     return found is None or found < HEAD
 
 
-def _revision_of(engine: Engine, url: URL) -> str | None:
+def _look(engine: Engine, url: URL) -> tuple[str | None, bool]:
+    """The schema that is there, and whether it is the earlier system's."""
     try:
         with engine.connect() as connection:
-            return revision(connection)
+            return revision(connection), is_earlier(connection)
     except DBAPIError as error:
         gone = away(error, url)
         if gone is not None:
