@@ -166,7 +166,7 @@ class Accounts:
                 algorithms=[ALGORITHM],
                 options={"require": ["exp", "iat", "sub", "jti"], "verify_exp": False, "verify_iat": False},
             )
-            email, token_id, version = str(claims["sub"]), str(claims["jti"]), int(claims["ver"])
+            email, token_id, version = _storable(claims["sub"]), _storable(claims["jti"]), int(claims["ver"])
             expires_at = datetime.fromtimestamp(float(claims["exp"]), UTC)
             began = datetime.fromtimestamp(float(claims.get("beg", claims["iat"])), UTC)
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:

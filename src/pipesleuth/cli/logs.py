@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict
 
 from pipesleuth import traces
+from pipesleuth.destinations.legible import clean_line
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -35,6 +36,11 @@ def _with_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _legible(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """The line without what would steer a terminal; JSON escapes it anyhow."""
+    return {name: clean_line(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
 def configure(level: str = "info", *, plain: bool | None = None) -> None:
     """Log to standard error from `level` on; `plain` for people, JSON otherwise, by the terminal where not said."""
     readable = sys.stderr.isatty() if plain is None else plain
@@ -45,7 +51,7 @@ def configure(level: str = "info", *, plain: bool | None = None) -> None:
             _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if readable else [structlog.processors.format_exc_info]),
+            *([_legible] if readable else [structlog.processors.format_exc_info]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level.lower(), logging.INFO)),

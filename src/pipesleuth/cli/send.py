@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from pipesleuth.destinations.legible import clean_line
 from pipesleuth.model import PipesleuthError
 from pipesleuth.settings import kept_secret, load
 
@@ -98,9 +99,10 @@ def line(path: Path, answer: httpx.Response) -> str:
     except ValueError:
         said = {"detail": answer.text}
     if answer.status_code != 200:
-        return f"[red]{answer.status_code}[/red] {escape(path.name)}: {escape(str(said.get('detail'))[:SHOWN])}"
+        detail = clean_line(str(said.get("detail")))[:SHOWN]
+        return f"[red]{answer.status_code}[/red] {escape(path.name)}: {escape(detail)}"
     status = str(said.get("status"))
     tickets: list[dict[str, Any]] = said.get("tickets") or [said]
     colour = {"success": "green", "ignored": "dim", "dry_run": "cyan"}.get(status, "yellow")
     rest = " ".join(str(one.get("message") or one.get("reason") or one.get("ticket_id") or "") for one in tickets)
-    return f"[{colour}]{status:<17}[/{colour}] {escape(path.name)}  {escape(rest[:SHOWN])}"
+    return f"[{colour}]{status:<17}[/{colour}] {escape(path.name)}  {escape(clean_line(rest)[:SHOWN])}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from pipesleuth.destinations.legible import clean
 from pipesleuth.model import Failure
 from pipesleuth.triage.diagnose import Explanation, Triage
 from pipesleuth.triage.knowledge import Entry, Example, KnowledgeFault, Weight, check_folder
@@ -167,25 +168,28 @@ def verdict(case: Case, said: Explanation, *, explain: bool) -> dict[str, Any]:
 
 def _print(case: Case, said: Explanation, *, explain: bool) -> None:
     found = said.diagnosis
-    typer.echo(
+    _say(
         f"{case.id}: {found.category} ({found.confidence}), {found.severity}/{found.priority}, said by {found.said_by}"
     )
-    typer.echo(f"  cause    {found.root_cause}")
-    typer.echo(f"  code     {found.error_type or '-'}   entity {found.affected_entity or '-'}")
-    typer.echo(f"  owner    {found.owner}   re-run may succeed: {'yes' if found.retryable else 'no'}")
+    _say(f"  cause    {found.root_cause}")
+    _say(f"  code     {found.error_type or '-'}   entity {found.affected_entity or '-'}")
+    _say(f"  owner    {found.owner}   re-run may succeed: {'yes' if found.retryable else 'no'}")
     for step in found.recommendations:
-        typer.echo(f"  - {step}")
+        _say(f"  - {step}")
     if explain:
-        typer.echo("  chain of causes, outermost first")
+        _say("  chain of causes, outermost first")
         for cause in said.peeled.causes:
             words = " ".join(part for part in (cause.code, cause.entity, cause.text[:120]) if part)
-            typer.echo(f"    {cause.kind:<14} {words}")
-        typer.echo("  ranking")
+            _say(f"    {cause.kind:<14} {words}")
+        _say("  ranking")
         for one in said.candidates:
-            typer.echo(
-                f"    {one.points:6.1f} {one.entry.id} ({one.entry.file}:{one.entry.line}): {', '.join(one.reasons)}"
-            )
-    typer.echo("")
+            _say(f"    {one.points:6.1f} {one.entry.id} ({one.entry.file}:{one.entry.line}): {', '.join(one.reasons)}")
+    _say("")
+
+
+def _say(text: str) -> None:
+    """A line for a person; what in it would steer the terminal is made visible."""
+    typer.echo(clean(text))
 
 
 def _read(file: str) -> str:

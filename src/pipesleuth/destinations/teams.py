@@ -54,7 +54,7 @@ class TeamsSettings(EnvironmentSettings):
     teams_per_second: float = Field(
         1,
         gt=0,
-        le=4,
+        le=1000,
         description="Cards a second that a workflow takes; Teams slows down whoever sends more than four.",
     )
 

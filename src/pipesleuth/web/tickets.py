@@ -67,8 +67,8 @@ def wanted(
         source=_words(source),
         team=_words(team),
         category=_words(category),
-        since=_zoned(since),
-        until=_zoned(until),
+        since=_zoned(since, "from"),
+        until=_zoned(until, "to"),
     )
 
 
@@ -76,11 +76,11 @@ def _words(chosen: list[str]) -> tuple[str, ...]:
     return tuple(word[:300] for word in chosen)
 
 
-def _zoned(moment: datetime | None) -> datetime | None:
+def _zoned(moment: datetime | None, where: str) -> datetime | None:
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
     except OverflowError as error:
-        raise Problem(400, "That moment lies outside the calendar.", "invalid") from error
+        raise Problem(400, "That moment lies outside the calendar.", "invalid", where=where) from error
 
 
 Wanted = Annotated[Filter, Depends(wanted)]
