@@ -238,3 +238,11 @@ class Accounts:
             ended = frozenset(name.removeprefix(_REVOKED) for name in names)
             self._revoked = (time.monotonic() + CACHE_SECONDS, ended)
         return ended
+
+
+def _storable(claim: object) -> str:
+    """A claim as a database can be asked for it. Raises ValueError for NUL, lone surrogates and the like."""
+    text = str(claim)
+    if not text.isprintable():
+        raise ValueError("This claim is no plain text.")
+    return text
