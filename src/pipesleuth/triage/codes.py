@@ -150,13 +150,13 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
             weight += min(number, 40) * (
                 inward if cause.kind == "exception" else -0.1 if cause.kind == "frame" else 0.1
             )
-            if _is_empty(code):
+            if says_little(code):
                 weight = 20 + weight * 0.1 - 5 * (code in _LAST)
             yield weight, code
         number += 1
 
 
-def _is_empty(code: str) -> bool:
+def says_little(code: str) -> bool:
     """Whether a code says only that something failed."""
     word = code.casefold()
     return word in _EMPTY or word.rsplit(".", 1)[-1].rsplit("$", 1)[-1] in _WRAPPERS

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipesleuth.model import Category, Confidence
+from pipesleuth.triage.codes import says_little
 from pipesleuth.triage.knowledge import Entry, Hit, Weight
 from pipesleuth.triage.knowledge.shelf import place_of
 from pipesleuth.triage.knowledge.sieve import Pattern
@@ -118,7 +119,7 @@ def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
             parts.append((6.0, "code and wording"))
         elif hit.entry.patterns:
             # a number of Data Factory's covers many causes, a named code one
-            parts.append((-20.0 if hit.code.isdigit() else -6.0, "another wording"))
+            parts.append((-20.0 if hit.code.isdigit() or says_little(hit.code) else -6.0, "another wording"))
     if hit.patterns:
         parts.append((min(length, 60) / 10.0, "length of the wording"))
         parts.append((_DEPTH.get(hit.entry.weight, 14.0) * max(depth, 0.0), "depth"))

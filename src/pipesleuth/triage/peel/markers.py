@@ -32,7 +32,9 @@ class Rule:
 # Every pattern starts with plain characters and has bounded repeats: linear on any text.
 _RULES = (
     Rule("activity", "peration on target ", re.compile(r"Operation on target (?P<entity>.{1,260}?) failed: ?")),
-    Rule("activity", "Activity ", re.compile(r"Activity (?P<entity>[\w .\-]{1,140}) failed: ")),
+    Rule(
+        "activity", "Activity ", re.compile(r"Activity (?P<entity>(?:[\w\-]|\.(?! )| (?!Activity )){1,140}) failed: ")
+    ),
     Rule(
         "inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")
     ),
