@@ -107,6 +107,8 @@ class Database:
             raise StoreUnavailable("Too many long lists are read at once.")
         try:
             with self.engine.connect() as connection:
+                if connection.dialect.name == "postgresql":  # it holds no row that others want, and may take its time
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield from work(connection)
         except SQLAlchemyError as error:
             gone = away(error, self.url)
@@ -126,12 +128,16 @@ class Database:
 
         Whoever waits for them is told StoreUnavailable, as soon as they end.
         """
-        waiting, readers, engine = self._waiting, self._readers, self.engine
+        waiting, writer, readers, engine = self._waiting, self._writer, self._readers, self.engine
         self._begin()
         waiting.put(None)
-        readers.shutdown(wait=False)
-        # Letting go of connections may hang as they do.
-        threading.Thread(target=engine.dispose, name="dispose", daemon=True).start()
+
+        def let_go() -> None:
+            writer.join()
+            readers.shutdown()
+            engine.dispose()
+
+        threading.Thread(target=let_go, name="left behind", daemon=True).start()
 
     def close(self) -> None:
         """Finish what waits, then let go of the database."""

@@ -20,8 +20,12 @@ from pipesleuth.db.engine import open_engine
 EVERY_SECONDS = 0.5
 PATIENCE = 4  # looks that may hang in drivers at once; beyond, the database counts as away without another
 
-# A server that lost sight of us lets go of our locks within half a minute, not after the system's two hours.
-_POSTGRESQL_MANNERS = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+# A server that lost sight of us lets go of our locks within half a minute, not after the system's two hours; and at
+# once where this process sleeps in the midst of a transaction, as a paused machine does: others wait for its rows.
+_POSTGRESQL_MANNERS = (
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"
+    " SET idle_in_transaction_session_timeout = '5s'"
+)
 
 
 class Lines:
@@ -74,16 +78,21 @@ class Pulse:
         self._hanging = 0
         self._well_since: float | None = None
         self._last: str | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self, wrong: str | None) -> None:
         """Go on looking, in a thread of its own; `wrong` is what is known of it by now."""
         self._last = wrong
-        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Look no more."""
         self._stopped.set()
         self._lines.cut()
+        if self._thread is not None:
+            self._thread.join(self._timeout + 1)
+        self._engine.dispose()
 
     @property
     def well_seconds(self) -> float:
@@ -135,4 +144,3 @@ class Pulse:
             self._last = wrong
             if (wrong is None) != (last is None):
                 self._changed(wrong)
-        self._engine.dispose()
