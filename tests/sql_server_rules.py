@@ -32,7 +32,7 @@ FOREIGN = re.compile(
 )
 # Statements for one kind of database only, which SQL Server is never asked: their tables or words.
 ELSEWHERE = re.compile(
-    r"ticket_trigrams|line_trigrams|ticket_words|line_words|search_due|json_each|sqlite_master|sqlite_sequence|pg_class|pg_advisory"
+    r"ticket_trigrams|line_trigrams|ticket_words|line_words|search_due|json_each|sqlite_master|sqlite_sequence|setval|pg_class|pg_advisory"
 )
 
 

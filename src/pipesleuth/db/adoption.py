@@ -173,10 +173,11 @@ def _tickets(connection: Connection, done: Adopted, now: datetime, told: int) ->
     tickets, todos, lines = (_Store(connection, table) for table in (Ticket, Todo, AuditLine))
     runs: dict[str, str] = {}
     ids: set[str] = set()
-    for row in _rows(connection, "tickets", ("timestamp", "id")):
+    for number, row in enumerate(_rows(connection, "tickets", ("timestamp", "id"))):
         ticket = earlier.ticket(row, now)
         if not ticket["id"] or ticket["id"] in ids:
-            ticket["id"] = f"{(ticket['id'] or 'OLD')[:50]}-{secrets.token_hex(4)}"
+            # Not at random: a copy that goes on after a cut must find the same.
+            ticket["id"] = f"{(ticket['id'] or 'OLD')[:50]}-again-{number}"
         ids.add(ticket["id"])
         run = ticket["run_id"]
         first = runs.setdefault(run, ticket["id"]) if run else ticket["id"]
