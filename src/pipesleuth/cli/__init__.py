@@ -22,6 +22,7 @@ ROOMS: Mapping[str, str] = {
     "sandbox": "sandbox",
     "send": "send",
     "reconcile": "reconcile",
+    "replay": "replay",
     "triage": "triage",
     "kb": "triage",
     "eval": "eval",

@@ -56,7 +56,7 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def moment_of(text: str, now: datetime) -> datetime:
+def moment_of(text: str, now: datetime, option: str = "--since") -> datetime:
     """The moment that a person means by `24h` or by a time; a time without a zone is UTC. Raises NoMoment."""
     ago = _AGO.fullmatch(text.strip().lower())
     if ago is not None:
@@ -64,10 +64,10 @@ def moment_of(text: str, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise NoMoment(f"--since {text[:40]} is neither like 90m, 24h or 7d nor a time in ISO-8601.") from error
+        raise NoMoment(f"{option} {text[:40]} is neither like 90m, 24h or 7d nor a time in ISO-8601.") from error
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     if found > now:
-        raise NoMoment(f"--since {text[:40]} lies in the future.")
+        raise NoMoment(f"{option} {text[:40]} lies in the future.")
     return found
 
 

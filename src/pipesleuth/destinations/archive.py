@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +116,17 @@ class Archive:
             return None
         async with _cut():
             return await self._found(name)
+
+    def files(self, *, after: str = "") -> Iterator[tuple[str, int]]:
+        """Every file's name from `after` on, with its size in bytes; for a thread. Raises Retryable or Permanent."""
+        import obstore  # noqa: PLC0415  # vendor library, imported at first use
+
+        try:
+            for page in obstore.list(self._opened(), offset=after or None, chunk_size=500):  # pyright: ignore[reportUnknownMemberType]  # arrow is not there
+                for one in page:
+                    yield one["path"], one["size"]
+        except (_store_error(), OSError, ValueError) as error:
+            raise self._meaning(error) from error
 
     def read_update(self, request: InboundRequest) -> StatusChange | None:
         """An archive has no news."""
