@@ -148,6 +148,17 @@ async def test_only_one_server_reads_the_histories_at_a_time(place: Place, sandb
     assert await runs(place) == {"5000000"}
 
 
+async def test_many_servers_ask_the_platforms_as_often_as_one(place: Place, sandbox: Sandbox) -> None:
+    broken(sandbox, 5_000_000)
+    lease = timedelta(seconds=15)
+    assert len(await place.parts.reconciler.round(rest=timedelta(seconds=100))) == 2
+    place.clock.turn(99)
+    write, now = place.parts.database.write, place.clock()
+    assert not await write(lambda c: coverage.take_turn(c, "another server", now, lease))
+    later = place.clock.turn(2)
+    assert await write(lambda c: coverage.take_turn(c, "another server", later, lease))
+
+
 async def test_one_platforms_trouble_is_not_the_others(place: Place, sandbox: Sandbox) -> None:
     broken(sandbox, 5_000_000)
     sandbox.world.faults.put([{"service": "azure", "route": "queryPipelineRuns", "kind": "500"}])

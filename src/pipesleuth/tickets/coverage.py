@@ -40,9 +40,9 @@ def take_turn(connection: Connection, who: str, now: datetime, lease: timedelta)
     return _inserted(connection, _TURN, who, until)
 
 
-def end_turn(connection: Connection, who: str, now: datetime) -> None:
-    """Let the next one have it."""
-    connection.execute(update(Mark).where(Mark.name == _TURN, Mark.value == who).values(until=timestamp(now)))
+def end_turn(connection: Connection, who: str, until: datetime) -> None:
+    """Let the next one have it from then on."""
+    connection.execute(update(Mark).where(Mark.name == _TURN, Mark.value == who).values(until=timestamp(until)))
 
 
 def _inserted(connection: Connection, name: str, value: str, until: str | None) -> bool:

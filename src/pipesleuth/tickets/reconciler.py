@@ -113,25 +113,29 @@ class Reconciler:
         """Read the histories every so often, until cancelled. The edge: a fault here is logged, and tried again."""
         while True:
             try:
-                await self.round()
+                await self.round(rest=timedelta(seconds=self._settings.reconcile_seconds * 0.9))
             except StoreUnavailable as error:
                 log.warning("reconciler.waits", reason=str(error))
             except Exception:
                 log.exception("reconciler.failed")
             await asyncio.sleep(self._settings.reconcile_seconds)
 
-    async def round(self) -> list[Round]:
-        """Everything since the last round; nothing where another server is at it."""
+    async def round(self, *, rest: timedelta = timedelta(0)) -> list[Round]:
+        """Everything since the last round; nothing where another server is at it.
+
+        For so long a `rest` no other server may begin a round: the platforms are asked as often by many as by one.
+        """
         if self._database.outage is not None:
             return []  # what is missing here may be in the database that is away
         if not await self._database.write(lambda c: coverage.take_turn(c, self._me, self._now(), self._lease)):
             return []
+        until = self._now() + rest
         holding = asyncio.create_task(self._hold(), name="reconciler.hold")
         try:
             return [await self._platform(source) for source in self._sources]
         finally:
             holding.cancel()
-            await self._database.write(lambda c: coverage.end_turn(c, self._me, self._now()))
+            await self._database.write(lambda c: coverage.end_turn(c, self._me, max(until, self._now())))
 
     async def by_hand(
         self,
