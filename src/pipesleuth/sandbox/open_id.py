@@ -13,6 +13,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -69,8 +70,7 @@ class OpenIdIssuer:
 
     def signed(self, claims: Json, **head: Any) -> str:
         """A token of this issuer, with the faults that were ordered."""
-        if not self._keys:
-            self.rotate()
+        self._begin()
         headers: Json = {"kid": self._current} | head
         if self.unsigned:
             return jwt.encode(claims, "", algorithm="none", headers=headers)
@@ -112,8 +112,7 @@ class OpenIdIssuer:
     async def keys(self, _request: Request) -> Response:
         """The public keys."""
         self.asked.append("keys")
-        if not self._keys:
-            self.rotate()
+        self._begin()
         shown = [
             {**json.loads(RSAAlgorithm.to_jwk(key.public_key())), "kid": name, "use": "sig"}
             for name, key in self._keys.items()
@@ -168,12 +167,22 @@ class OpenIdIssuer:
         answer: Json = {"token_type": "Bearer", "expires_in": 3599, "scope": asked.get("scope", "")}
         return JSONResponse({**answer, "access_token": "for-nobody", "id_token": self.signed(made)})
 
+    def _begin(self) -> None:
+        if not self._keys:
+            self._current, self._keys["key-1"] = "key-1", _first_key()
+
     def _confused(self, claims: Json, headers: Json) -> str:
         public = RSAAlgorithm.to_jwk(self._keys[self._current].public_key()).encode()
         head = _part({"alg": "HS256", "typ": "JWT", **headers})
         text = f"{head}.{_part(claims)}"
         mark = hmac.new(public, text.encode(), hashlib.sha256).digest()
         return f"{text}.{base64.urlsafe_b64encode(mark).decode().rstrip('=')}"
+
+
+@cache
+def _first_key() -> RSAPrivateKey:
+    """The key that every issuer of this process begins with: making one takes a while."""
+    return generate_private_key(65537, 2048)
 
 
 def _part(value: Json) -> str:
