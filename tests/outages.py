@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from pipesleuth.app import now_utc
+from pipesleuth.db.standby import Standby
 from pipesleuth.tickets.failover import PRIMARY, STANDBY, Failover
 from pipesleuth.triage.diagnose import Triage
 from places import Place, adf, opened
@@ -47,6 +48,12 @@ class Served:
         assert self.place.parts.failover is not None
         return self.place.parts.failover
 
+    @property
+    def database(self) -> Standby:
+        """Its database with the file that stands in."""
+        assert isinstance(self.place.parts.database, Standby)
+        return self.place.parts.database
+
     async def send(self, run: str) -> int:
         """A webhook of this run; what was answered is remembered. The status."""
         began = time.monotonic()
@@ -70,9 +77,7 @@ class Served:
 
     async def until(self, state: str, seconds: float = 15) -> None:
         """Wait until this database is written."""
-        async with asyncio.timeout(seconds):
-            while self.failover.state != state:  # noqa: ASYNC110  # the state is nobody's event
-                await asyncio.sleep(0.02)
+        await until(lambda: self.failover.state == state, seconds)
 
     async def away(self) -> None:
         """Wait until the file stands in."""
@@ -82,7 +87,7 @@ class Served:
         """Wait until the primary is bound again and all is brought home."""
         await self.until(PRIMARY)
         async with asyncio.timeout(15):
-            while await self.place.parts.database.local.read(_left):  # pyright: ignore[reportAttributeAccessIssue]  # a Standby here
+            while await self.database.local.read(_left):  # noqa: ASYNC110  # what is waited for lies in a file
                 await asyncio.sleep(0.02)
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
@@ -143,6 +148,13 @@ def through(url: str, port: int) -> str:
     return make_url(url).set(port=port).render_as_string(hide_password=False)
 
 
+async def until(come: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until something has come about; fails after so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not come():  # noqa: ASYNC110  # what is waited for is nobody's event
+            await asyncio.sleep(0.02)
+
+
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Served]]
 
 
@@ -154,6 +166,6 @@ async def served(
     clock = how.pop("clock", now_utc)
     async with opened(folder, clock, triage, password_hash, database_url=url, **(HASTE | how)) as place:
         service = Served(place, own_url or url)
-        if service.failover.state == PRIMARY:
+        if place.parts.failover is not None and service.failover.state == PRIMARY:
             await service.failover._copy_people()
         yield service

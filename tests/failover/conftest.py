@@ -37,7 +37,7 @@ def cheap_hash() -> str:
     return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL that these tests stop and start."""
     one = PostgresServer(equipment.postgres_programs())

@@ -1,4 +1,4 @@
-"""Whether a database answers: looked at twice a second by a thread, on a connection of its own."""
+"""Whether a database answers: looked at twice a second at least by a thread, on a connection of its own."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Pulse:
             done.set()
 
     def _beat(self) -> None:
-        while not self._stopped.wait(EVERY_SECONDS):
+        while not self._stopped.wait(min(EVERY_SECONDS, self._timeout / 2)):
             wrong, last = self.look(), self._last
             self._last = wrong
             if (wrong is None) != (last is None):

@@ -62,7 +62,7 @@ class Failover:
         self._healthy = healthy_seconds
         self._call = call_seconds
         self._now = now
-        self._copied = 0.0
+        self._next_copy = 0.0  # at once: an earlier process may have left something in a file
         self._left: set[str] = set()
         self.brought: Counter[str] = Counter()
 
@@ -105,8 +105,9 @@ class Failover:
         if self._database.outage is not None:
             if self._database.well_seconds >= self._healthy:
                 await self._return()
-        elif time.monotonic() - self._copied >= COPY_SECONDS:
+        elif time.monotonic() >= self._next_copy:
             await self._copy_people()
+            self._next_copy = time.monotonic() + COPY_SECONDS
             await self._bring_home(self._database.local)
             for orphan in standby_file.orphans(self._database.folder):
                 await self._adopt(orphan)
@@ -118,7 +119,6 @@ class Failover:
     async def _copy_people(self) -> None:
         known = await self._database.read_there(standby_file.people)
         await self._database.local.write(lambda c: standby_file.copy_people(c, known))
-        self._copied = time.monotonic()
 
     async def _return(self) -> None:
         """Claims stop, running calls settle, everything is brought home, and the primary is bound again."""
@@ -127,13 +127,16 @@ class Failover:
             self._worker.paused = True
             await self._settled(self._worker)
         database = self._database
-        async with database.returning():
-            await self._bring_tickets(database.local)
-            async with database.shut():
+        try:
+            async with database.returning():
                 await self._bring_tickets(database.local)
-                await self._bring_rest(database.local)
-                database.bind_primary()
-        await self._bring_home(database.local)
+                async with database.shut():
+                    await self._bring_tickets(database.local)
+                    await self._bring_rest(database.local)
+                    database.bind_primary()
+            await self._bring_home(database.local)
+        finally:
+            self._rest_worker()
 
     async def _settled(self, worker: Worker) -> None:
         until = time.monotonic() + self._call + GRACE_SECONDS
