@@ -57,7 +57,7 @@ soak: setup ## an hour under mixed load: memory, errors, latency
 storm: setup ## faults, kills and restarts under load, counted afterwards
 	@exec $(BIN)/python bench/storm.py $(ARGS)
 
-screenshots: tools ## pictures of every page and state into screenshots/
+screenshots: tools ## pictures of every page and state into screenshots/ (ARGS="--picture docs/dashboard.png": README's)
 	@exec $(BIN)/python scripts/screenshots.py $(ARGS)
 
 clean: ## remove .venv, the test tools and all caches (never data/)
