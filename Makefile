@@ -6,7 +6,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tools test test-all check static format lock bench soak storm screenshots clean
+.PHONY: help setup demo tools test test-all test-azure-sql check static format lock bench soak storm screenshots clean
 .NOTPARALLEL:
 
 export PYTHON
@@ -32,6 +32,10 @@ test: tools ## install what is missing and run the suite
 
 test-all: tools ## the suite with the long storms, fuzz and failover
 	@$(PYTEST) $(ARGS)
+
+test-azure-sql: tools ## the integration tests on a server: DATABASE_URL=mssql+pyodbc://… or postgresql://… (empties it)
+	@test -n "$(DATABASE_URL)" || { echo "Say which: make test-azure-sql DATABASE_URL=mssql+pyodbc://user:password@host/a_test_database"; exit 2; }
+	@TEST_DATABASE_URL="$(DATABASE_URL)" exec $(BIN)/python -m pytest -n 0 tests/integration $(ARGS)
 
 check: static test ## what CI runs: format, lint, types, architecture, tests
 

@@ -27,12 +27,12 @@ FUNCTIONS = frozenset(
 MOST_PARAMETERS = 2000  # SQL Server takes 2,100
 FOREIGN = re.compile(
     r"\bLIMIT\b|\bPRAGMA\b|ON CONFLICT|\bILIKE\b|::|\|\||\bRETURNING\b|\bMATCH\b|\bIS TRUE\b|\bIS FALSE\b|"
-    r"AUTOINCREMENT|\bNOW\(|NULLS (?:FIRST|LAST)|FOR UPDATE|SKIP LOCKED|sqlite_|pg_|to_regclass|\bTRUE\b|\bFALSE\b",
+    r"AUTOINCREMENT|\bNOW\(|NULLS (?:FIRST|LAST)|FOR UPDATE|SKIP LOCKED|to_regclass|\bTRUE\b|\bFALSE\b",
     re.IGNORECASE,
 )
 # Statements for one kind of database only, which SQL Server is never asked: their tables or words.
 ELSEWHERE = re.compile(
-    r"ticket_trigrams|line_trigrams|ticket_words|line_words|search_due|json_each|sqlite_master|sqlite_sequence|setval|pg_class|pg_advisory"
+    r"ticket_trigrams|line_trigrams|ticket_words|line_words|search_due|json_each|setval|\bsqlite_\w+|\bpg_\w+"
 )
 
 
