@@ -35,7 +35,8 @@ def settings_classes() -> list[type[BaseSettings]]:
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, BaseSettings) and value.__module__ == module.name:
                 found.add(value)
-    return sorted(found, key=lambda kind: (kind.__module__ != "pipesleuth.settings", kind.__module__, kind.__name__))
+    full = (kind for kind in found if kind.model_fields)  # not their common base
+    return sorted(full, key=lambda kind: (kind.__module__ != "pipesleuth.settings", kind.__module__, kind.__name__))
 
 
 def variables(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:

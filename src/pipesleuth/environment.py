@@ -11,9 +11,16 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from pipesleuth.model import WrongSetting
 
@@ -27,16 +34,15 @@ LARGEST = 65_536  # bytes of one secret
 class SecretFiles(Mapping[str, str]):
     """The contents of the files that variables named `…_FILE`, or a folder of secrets, point to; read when asked."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], folder: Path | None) -> None:
         self._named = {
             name.removesuffix("_FILE").lower(): Path(path)
             for name, path in environment.items()
             if name.endswith("_FILE") and path
         }
-        folder = environment.get("SECRETS_DIR")
         try:
             # Orchestrators mount secrets as links with hidden folders beside them.
-            found = {path.name.lower(): path for path in Path(folder).iterdir() if path.is_file()} if folder else {}
+            found = {path.name.lower(): path for path in folder.iterdir() if path.is_file()} if folder else {}
         except OSError as error:
             raise WrongSetting(f"SECRETS_DIR: the folder cannot be read ({error.strerror}).") from error
         self._named = found | self._named
@@ -70,8 +76,13 @@ class VaultSecrets(Mapping[str, str]):
         self._read: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
+        from azure.core.exceptions import AzureError  # noqa: PLC0415  # only where a vault is named
+
         if name not in self._read:
-            self._read[name] = self._client.get_secret(self._named[name]).value or ""
+            try:
+                self._read[name] = self._client.get_secret(self._named[name]).value or ""
+            except AzureError as error:
+                raise WrongSetting(f"{name.upper()}: the vault does not tell it ({type(error).__name__}).") from error
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -88,14 +99,39 @@ class Given(EnvSettingsSource):
         self._values = values
         super().__init__(settings_cls)
 
+    def __call__(self) -> dict[str, Any]:
+        """The values. Raises WrongSetting as it was raised, not as the library wraps it."""
+        try:
+            return super().__call__()
+        except SettingsError as error:
+            if isinstance(error.__cause__, WrongSetting):
+                raise error.__cause__ from error
+            raise
+
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._values
 
 
+class SecretPlaces(BaseSettings):
+    """Where secrets are kept besides the environment; any variable may also name a file with its value: `…_FILE`."""
+
+    model_config = ENVIRONMENT
+
+    secrets_dir: Path | None = Field(
+        None, description="Folder with a file for each secret, named as its variable; as orchestrators mount them."
+    )
+    azure_key_vault_url: str | None = Field(
+        None,
+        description="Azure Key Vault with a secret for each variable (`rca-api-key` for RCA_API_KEY), read with the "
+        "machine's identity; needs `pip install pipesleuth[azure-key-vault]`.",
+    )
+
+
 def _further(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
     """Files and, where one is named, the vault. Raises WrongSetting."""
-    files = Given(settings_cls, SecretFiles(os.environ))
-    url = os.environ.get("AZURE_KEY_VAULT_URL")
+    places = SecretPlaces()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    files = Given(settings_cls, SecretFiles(os.environ, places.secrets_dir))
+    url = places.azure_key_vault_url
     return (files, Given(settings_cls, _vault(url))) if url else (files,)
 
 

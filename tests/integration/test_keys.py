@@ -182,4 +182,4 @@ async def test_without_an_audience_no_token_is_taken(place: Place) -> None:
 @pytest.mark.parametrize("tenant", ["", "common", "contoso.onmicrosoft.com"])
 def test_a_secure_webhook_without_its_tenant_is_refused_at_start(tenant: str) -> None:
     with pytest.raises(ValueError, match="AZURE_WEBHOOK_TENANT_ID"):
-        SecureWebhookSettings(azure_webhook_audience=AUDIENCE, azure_webhook_tenant_id=tenant)
+        SecureWebhookSettings.model_validate({"azure_webhook_audience": AUDIENCE, "azure_webhook_tenant_id": tenant})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
@@ -143,7 +143,7 @@ async def test_wrong_keys_are_slowed_down_and_right_ones_never(open_place: Any, 
 
 def test_a_sender_with_a_good_key_is_not_refused_below_two_thousand_a_second() -> None:
     now = [0.0]
-    traffic = Traffic(TrafficSettings(key_requests_per_second=2000), clock=lambda: now[0])
+    traffic = Traffic(TrafficSettings.model_validate({"key_requests_per_second": 2000}), clock=lambda: now[0])
     for second in range(3):
         for n in range(2000):
             now[0] = second + n / 2000
@@ -198,7 +198,7 @@ async def test_a_large_body_is_cut_off_everywhere(place: Place) -> None:
     admin = await place.signed_in(ADMIN)
     read = 0
 
-    async def endless() -> Any:
+    async def endless() -> AsyncGenerator[bytes]:
         nonlocal read
         while True:
             read += 65_536
@@ -218,7 +218,7 @@ async def test_a_large_body_is_cut_off_everywhere(place: Place) -> None:
 
 
 async def test_one_person_holds_so_many_live_dashboards_and_no_more() -> None:
-    traffic = Traffic(TrafficSettings(sockets_per_person=2))
+    traffic = Traffic(TrafficSettings.model_validate({"sockets_per_person": 2}))
     with traffic.socket("a"), traffic.socket("a"), traffic.socket("b"), pytest.raises(TooMany), traffic.socket("a"):
         pass
     with traffic.socket("a"):
