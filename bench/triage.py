@@ -39,6 +39,11 @@ def failures(paths: Sequence[Path], engine: Triage) -> list[Failure]:
     return found
 
 
+def told(case: Failure, message: str, pipeline: str) -> Failure:
+    """The same failure with another message, told of another pipeline."""
+    return Failure(source=case.source, pipeline=pipeline, error_message=message, error_code=case.error_code)
+
+
 def timed(call: Callable[[Failure], Diagnosis], cases: Sequence[Failure]) -> tuple[float, float, float]:
     """p50, p99 and the longest, in milliseconds."""
     took: list[float] = []
@@ -84,17 +89,19 @@ def main() -> None:
     cases = failures(given.cases, engine)
     print(f"{len(engine.shelf.entries)} entries, {len(cases)} messages, loaded in {loading:.2f} s, {loaded:.0f} MiB")
     print(f"{'ms a message':<44}{'p50':>9}{'p99':>9}{'longest':>9}")
-    fresh = [
-        Failure(source=c.source, pipeline="other", error_message=c.error_message, error_code=c.error_code)
-        for c in cases
-    ]
+    fresh = [told(case, case.error_message, "other") for case in cases]
+    numbered = [told(case, f"{case.error_message} Run id 1234567.", "one") for case in cases]
+    numbered_again = [told(case, f"{case.error_message} Run id 7654321.", "another") for case in cases]
     rows: list[tuple[str, Callable[[Failure], Diagnosis], Sequence[Failure]]] = [
         ("full, first sight", engine.full, cases),
         ("full", engine.full, cases),
         ("provisional, first sight", engine.provisional, cases),
-        ("provisional, same wording of another pipeline", engine.provisional, fresh),
+        ("provisional, same message of another pipeline", engine.provisional, fresh),
         ("provisional, seen before", engine.provisional, cases),
     ]
+    for case in numbered:
+        engine.provisional(case)
+    rows.append(("provisional, same wording with other numbers", engine.provisional, numbered_again))
     for name, call, which in rows:
         print(f"{name:<44}" + "".join(f"{value:9.3f}" for value in timed(call, which)))
     for name, text in large_texts().items():

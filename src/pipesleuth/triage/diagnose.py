@@ -25,6 +25,7 @@ from pipesleuth.triage.ranking import Candidate, confidence, ranked
 from pipesleuth.triage.severity import rate, start
 
 _CACHE = 4096
+_TEXTS = 1024  # of a few KiB each
 _QUOTE = 280
 _MAX_STEPS = 8
 _EVIDENCE = 300
@@ -62,6 +63,20 @@ class _Verdict:
     error_type: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Insight:
+    """What one text says, whoever reports it: the winner and what else of the diagnosis stands in the text."""
+
+    reading: _Reading
+    best: Candidate | None
+    sure: Confidence
+    floor: Severity | None
+    named: str | None  # what the text itself names as affected
+    thing: str | None  # that, or the stream, target or whatever it names
+    said: str | None
+    evidence: tuple[str, ...]
+
+
 class Triage:
     """The knowledge base at work; one instance serves all threads."""
 
@@ -69,6 +84,7 @@ class Triage:
         self.shelf = shelf
         self._advice = advice
         self._verdicts: OrderedDict[tuple[str | None, ...], _Verdict] = OrderedDict()
+        self._insights: OrderedDict[tuple[str | None, ...], _Insight] = OrderedDict()
         self._answers: OrderedDict[tuple[str | None, ...], Diagnosis] = OrderedDict()
         self._lock = Lock()
 
@@ -92,20 +108,29 @@ class Triage:
         known = self._answers.get(key)
         if known is not None:
             return known
+        insight = self._insights.get(key[:4])
+        if insight is None:
+            insight = self._look(failure, key)
+            if len(failure.error_message) <= QUICK_LIMIT:
+                self._remember(self._insights, key[:4], insight, _TEXTS)
+        answer = self._answer(failure, insight)
+        self._remember(self._answers, key, answer)
+        return answer
+
+    def _look(self, failure: Failure, key: tuple[str | None, ...]) -> _Insight:
+        """A text seen for the first time: by the verdict for its wording, where that is known."""
         part = excerpt(failure.error_message, QUICK_LIMIT)
         rough = (*key[1:4], soften(part.text))
         verdict = self._verdicts.get(rough)
         if verdict is None:
             reading = self._read(failure, part)
-            found = self._rank(reading, failure)
+            found = self._rank(reading, failure, home=failure.source)
             verdict = _Verdict(tuple(found[:1]), confidence(found), _floor(found), reading.error_type)
             self._remember(self._verdicts, rough, verdict)
         else:
             reading = _Reading(part, peel_excerpt(part, failure.error_code), verdict.error_type, ())
             found = _again(verdict.winner, part.text)
-        answer = self._answer(failure, reading, found, verdict.sure, verdict.floor)
-        self._remember(self._answers, key, answer)
-        return answer
+        return _insight(failure.source, reading, found, verdict.sure, verdict.floor)
 
     def full(self, failure: Failure) -> Diagnosis:
         """The verdict from the whole message as far as it is readable; never an exception, whatever the text."""
@@ -115,8 +140,8 @@ class Triage:
         """The full verdict with its ranking and reasons."""
         reading = self._read(failure, excerpt(failure.error_message, FULL_LIMIT))
         found = self._rank(reading, failure)
-        answer = self._answer(failure, reading, found, confidence(found), _floor(found))
-        return Explanation(reading.peeled, tuple(found), answer)
+        insight = _insight(failure.source, reading, found, confidence(found), _floor(found))
+        return Explanation(reading.peeled, tuple(found), self._answer(failure, insight))
 
     def _read(self, failure: Failure, part: Excerpt) -> _Reading:
         peeled = peel_excerpt(part, failure.error_code)
@@ -137,62 +162,69 @@ class Triage:
             codes.update(dict.fromkeys(families(told, classes, part.text)))
         return _Reading(part, peeled, code, tuple(codes))
 
-    def _rank(self, reading: _Reading, failure: Failure) -> list[Candidate]:
+    def _rank(self, reading: _Reading, failure: Failure, home: str | None = None) -> list[Candidate]:
         code = (failure.error_code or "").strip()[:_MAX_CODE]
         beside = f"ErrorCode={code}" if code and not code.isdigit() and code not in reading.part.text else ""
-        hits = self.shelf.hits(reading.part.text, reading.codes, beside.encode("utf-8", "replace").decode())
+        line = beside.encode("utf-8", "replace").decode()
+        hits = self.shelf.hits(reading.part.text, reading.codes, line, home=home)
         return ranked(hits, reading.part.text, failure.source, failure.activity_type)
 
     def _remember(
-        self, cache: OrderedDict[tuple[str | None, ...], _Kept], key: tuple[str | None, ...], value: _Kept
+        self,
+        cache: OrderedDict[tuple[str | None, ...], _Kept],
+        key: tuple[str | None, ...],
+        value: _Kept,
+        most: int = _CACHE,
     ) -> None:
         with self._lock:
             cache[key] = value
-            if len(cache) > _CACHE:
+            if len(cache) > most:
                 cache.popitem(last=False)
 
-    def _answer(
-        self,
-        failure: Failure,
-        reading: _Reading,
-        found: Sequence[Candidate],
-        sure: Confidence,
-        floor: Severity | None,
-    ) -> Diagnosis:
-        best = found[0] if found else None
+    def _answer(self, failure: Failure, insight: _Insight) -> Diagnosis:
+        reading, best = insight.reading, insight.best
         category = best.entry.category if best else Category.UNKNOWN
         advice = self._advice[category]
-        named = _named(reading, best, category)
-        entity = named or reading.peeled.thing or _last_resort(failure, reading, best) or failure.activity
+        entity = insight.thing or failure.activity
         # where only the activity or stream is known it is no name for a table, host or path
-        words = _words(failure, reading, best, entity if best and best.entry.entity == "activity" else named)
+        words = _words(failure, reading, best, entity if best and best.entry.entity == "activity" else insight.named)
         entry = best.entry if best else None
         retryable = advice.retryable_on(failure.source) if entry is None or entry.retryable is None else entry.retryable
         heals = advice.auto_heal if entry is None or entry.auto_heal is None else entry.auto_heal
         names = [name for name in (failure.pipeline, failure.resource_id or "") if name]
         severity, priority = rate(
             category, names, reading.peeled.innermost.text, retryable=retryable,
-            severity=floor or (entry.severity if entry else None), priority=entry.priority if entry else None,
+            severity=insight.floor or (entry.severity if entry else None), priority=entry.priority if entry else None,
         )  # fmt: skip
         own = [fill(step, words) for step in (entry.steps if entry else ())]
         steps = [*own, *(fill(step, words) for step in advice.steps)][:_MAX_STEPS]
         general = entry is not None and entry.weight in {Weight.GENERAL, Weight.PLAIN}
         said_by = "unknown" if entry is None else "general" if general else f"knowledge:{entry.id}"
         return Diagnosis(
-            root_cause=_root_cause(fill(entry.cause if entry else advice.cause, words), reading),
+            root_cause=_root_cause(fill(entry.cause if entry else advice.cause, words), insight.said),
             error_type=(entry.error_type if entry else None) or reading.error_type,
             category=category,
             affected_entity=entity,
             severity=severity,
             priority=priority,
-            confidence=sure,
+            confidence=insight.sure,
             recommendations=tuple(steps),
             auto_heal_possible=heals and retryable,
             retryable=retryable,
             owner=(entry.owner if entry and entry.owner else advice.owner_on(failure.source)),
             said_by=said_by,
-            evidence=_evidence(reading, best),
+            evidence=insight.evidence,
         )
+
+
+def _insight(
+    source: str, reading: _Reading, found: Sequence[Candidate], sure: Confidence, floor: Severity | None
+) -> _Insight:
+    best = found[0] if found else None
+    named = _named(reading, best, best.entry.category if best else Category.UNKNOWN)
+    thing = named or reading.peeled.thing or _last_resort(source, reading, best)
+    said = quotation(reading.peeled.causes)
+    return _Insight(reading, best, sure, floor, named, thing, said, _evidence(reading, best))
 
 
 def _floor(found: Sequence[Candidate]) -> Severity | None:
@@ -231,9 +263,9 @@ def _named(reading: _Reading, best: Candidate | None, category: Category) -> str
     return entity_of(reading.part.text, category, kind, best.place if best else 0)
 
 
-def _last_resort(failure: Failure, reading: _Reading, best: Candidate | None) -> str | None:
+def _last_resort(source: str, reading: _Reading, best: Candidate | None) -> str | None:
     """Data Factory's messages come with the activity, which says more than any word of the text; Spark's do not."""
-    if failure.source == "data_factory" or (best is not None and best.entry.entity == "none"):
+    if source == "data_factory" or (best is not None and best.entry.entity == "none"):
         return None
     return anything_named(reading.part.text, best.place if best else 0)
 
@@ -253,8 +285,7 @@ def _words(failure: Failure, reading: _Reading, best: Candidate | None, entity: 
     return words
 
 
-def _root_cause(sentence: str, reading: _Reading) -> str:
-    said = quotation(reading.peeled.causes)
+def _root_cause(sentence: str, said: str | None) -> str:
     return f"{sentence} The platform said: {said}" if said else sentence
 
 

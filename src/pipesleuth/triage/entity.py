@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from pipesleuth.model import Category
-from pipesleuth.triage.knowledge.literals import Clause, clauses
+from pipesleuth.triage.knowledge.literals import clauses, rarity
 from pipesleuth.triage.naming import KINDS
 
 _FOCUS = 3000
@@ -130,16 +130,24 @@ def anything_named(text: str, focus: int) -> str | None:
 
 
 @cache
-def _ways(kind: str) -> tuple[tuple[re.Pattern[str], tuple[Clause, ...]], ...]:
-    """The patterns of a kind, each with the words without which it cannot match."""
-    return tuple((re.compile(pattern), clauses(pattern)) for pattern in KINDS.get(kind, ()))
+def _ways(kind: str) -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """The patterns of a kind, each with words of which it needs one; without words where it needs none."""
+    found: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
+    for pattern in KINDS.get(kind, ()):
+        words = max(clauses(pattern), key=rarity, default=())
+        found.append((re.compile(pattern), tuple(words)))
+    return tuple(found)
 
 
 def _first(kind: str, text: str, small: str) -> str | None:
     """What the first way of naming this kind finds in a text; `small` is the text in small letters."""
-    for pattern, needed in _ways(kind):
-        if not all(any(word in small for word in clause) for clause in needed):
-            continue
+    for pattern, words in _ways(kind):
+        for word in words:
+            if word in small:
+                break
+        else:
+            if words:
+                continue
         for number, match in enumerate(pattern.finditer(text)):
             if number >= 4:
                 break

@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipesleuth.triage.knowledge.entry import Entry
-from pipesleuth.triage.knowledge.sieve import Found, Pattern, Sieve
+from pipesleuth.model import Category
+from pipesleuth.triage.knowledge.entry import Entry, Weight
+from pipesleuth.triage.knowledge.sieve import Found, Pattern, Readable, Sieve
 
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-$]{2,120}")
 _MAX_HITS = 60
+# an entry with its patterns that matched, and where
+_Matched = tuple[Entry, list[Pattern], list[Found]]
+_TELLING = frozenset({Weight.STRONG, Weight.NORMAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +67,19 @@ class Shelf:
         word = code.casefold()
         return word in self._by_code or word.partition(".")[0] in self._by_code
 
-    def hits(self, text: str, codes: Iterable[str], beside: str = "") -> list[Hit]:
-        """Every entry that matches the text, the line `beside` it, or one of the codes, in order of first sight."""
-        by_entry: dict[str, tuple[Entry, list[Pattern], list[Found]]] = {}
-        for number, match in self._sieve.matches(text):
-            entry = self._owners[number]
-            _, patterns, places = by_entry.setdefault(entry.id, (entry, [], []))
-            patterns.append(self._sieve.pattern(number))
-            places.append(match)
-        for number, _ in self._sieve.matches(beside) if beside else ():
-            entry = self._owners[number]
-            by_entry.setdefault(entry.id, (entry, [], []))[1].append(self._sieve.pattern(number))
+    def hits(self, text: str, codes: Iterable[str], beside: str = "", *, home: str | None = None) -> list[Hit]:
+        """Every entry that matches the text, the line `beside` it, or one of the codes.
+
+        With `home`, the platform of the failure, plain words are not looked for once that platform's strong sign of a
+        cause is found: they could not win against it.
+        """
+        by_entry: dict[str, _Matched] = {}
+        self._try(text, by_entry, home)
+        if beside:  # where it stands is no place in the text
+            aside: dict[str, _Matched] = {}
+            self._try(beside, aside, None)
+            for key, (entry, patterns, _) in aside.items():
+                by_entry.setdefault(key, (entry, [], []))[1].extend(patterns)
         code_of: dict[str, str] = {}
         for code in codes:
             for entry in self._by_code.get(code.casefold(), ()):
@@ -86,6 +92,30 @@ class Shelf:
                 continue
             hits.append(Hit(entry, code, tuple(patterns), tuple(places)))
         return hits[:_MAX_HITS]
+
+    def _try(self, text: str, by_entry: dict[str, _Matched], home: str | None) -> None:
+        """Note each entry with a pattern that matches; plain words last, and only where they are needed."""
+        readable = Readable(text)
+        plain: list[int] = []
+        sure = False
+        for number in self._sieve.candidates(text):
+            entry = self._owners[number]
+            if entry.weight not in _TELLING:
+                plain.append(number)
+            elif self._note(number, readable, by_entry) and entry.weight is Weight.STRONG and not entry.both:
+                sure = sure or (entry.platform in {"any", home} and entry.category is not Category.CANCELLED)
+        for number in () if home and sure else plain:
+            self._note(number, readable, by_entry)
+
+    def _note(self, number: int, text: Readable, by_entry: dict[str, _Matched]) -> bool:
+        pattern = self._sieve.pattern(number)
+        found = pattern.find(text)
+        if found is not None:
+            entry = self._owners[number]
+            _, patterns, places = by_entry.setdefault(entry.id, (entry, [], []))
+            patterns.append(pattern)
+            places.append(found)
+        return found is not None
 
 
 def place_of(found: Iterable[Found]) -> tuple[int, int, dict[str, str]]:

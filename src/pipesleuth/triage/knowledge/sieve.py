@@ -7,7 +7,7 @@ when a text has its words for the first time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import re2
@@ -110,14 +110,6 @@ class Sieve:
                     else:
                         found[number] = None
         return list(found)
-
-    def matches(self, text: str) -> Iterator[tuple[int, Found]]:
-        """Each pattern that matches the text, with where it does first."""
-        readable = Readable(text)
-        for number in self.candidates(text):
-            found = self.pattern(number).find(readable)
-            if found is not None:
-                yield number, found
 
     def pattern(self, number: int) -> Pattern:
         """The pattern of this number, ready for searching."""

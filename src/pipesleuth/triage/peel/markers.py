@@ -105,7 +105,7 @@ _RULES = (
     Rule(
         "word",
         ": ",
-        re.compile(r"(?:\A|(?<=[\s:(]))(?P<code>[A-Z][A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])"),
+        re.compile(r"(?P<code>[A-Z](?<![^\s:(][A-Z])[A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])"),
     ),
     Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
