@@ -38,7 +38,7 @@ ONLY_THEIR_OWN = frozenset(
         "test_doctor.py",
         "test_failover.py",
     }
-    | {"test_on_a_server.py", "test_story.py"}
+    | {"test_lists.py", "test_on_a_server.py", "test_story.py"}
 )
 
 
