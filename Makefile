@@ -6,12 +6,12 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tools test test-all test-azure-sql check static format lock bench soak storm screenshots clean
+.PHONY: help setup demo tools test test-all test-azure-sql check static format lock bench soak storm screenshots licences clean
 .NOTPARALLEL:
 
 export PYTHON
 BIN := .venv/bin
-BENCHES ?= intake dashboard channels
+BENCHES ?= intake servers drain dashboard channels
 PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help: ## this list
@@ -63,6 +63,9 @@ storm: setup ## faults, kills and restarts under load, counted afterwards
 
 screenshots: tools ## pictures of every page and state into screenshots/ (ARGS="--picture docs/dashboard.png": README's)
 	@exec $(BIN)/python scripts/screenshots.py $(ARGS)
+
+licences: setup ## every library with its version and licence; fails where the policy allows it not
+	@exec $(BIN)/python scripts/licences.py $(ARGS)
 
 clean: ## remove .venv, the test tools and all caches (never data/)
 	@rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .import_linter_cache screenshots dist
