@@ -24,6 +24,7 @@ _SQLITE_PRAGMAS = (
     "temp_store=MEMORY",
 )
 CONNECT_SECONDS = 5
+_LOGIN_TIMEOUT = 103  # ODBC's SQL_ATTR_LOGIN_TIMEOUT
 # Below the hour that a managed identity's token lives.
 RECYCLE_SECONDS = 1800
 
@@ -38,6 +39,8 @@ def open_engine(url: URL, *, connect_seconds: int = CONNECT_SECONDS) -> Engine:
         how["connect_args"] = {"connect_timeout": connect_seconds}
     elif url.drivername == "mssql+pyodbc":
         how |= {"connect_args": {"timeout": connect_seconds}, "fast_executemany": True}
+    elif url.drivername == "mssql+mssqlpython":
+        how["connect_args"] = {"attrs_before": {_LOGIN_TIMEOUT: connect_seconds}}
     try:
         engine = create_engine(url, **how)
     except (ImportError, NoSuchModuleError) as error:
