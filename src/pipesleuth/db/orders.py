@@ -22,5 +22,5 @@ URGENCY, CLOSED, SEVERITY = "ix_tickets_urgency", "ix_tickets_closed", "ix_ticke
 PIPELINE, TIME = "ix_tickets_pipeline", "ix_tickets_status_timestamp"
 # Filters; these and TIME hold every column that lists are filtered by.
 TEAM, CATEGORY = "ix_tickets_team", "ix_tickets_category"
-# A ticket by its id, under the name that SQLite gives a primary key.
-ID = "sqlite_autoindex_tickets_1"
+# A ticket by its id.
+ID = "pk_tickets"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, RowMapping, Select, and_, or_
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
-from pipesleuth.db.tables import Ticket
 from pipesleuth.model import PipesleuthError
 
 LARGEST = 2**31  # of a number that a column of whole numbers is compared with
@@ -43,10 +44,16 @@ class Order:
         """All its columns."""
         return (self.first.column, *self.rest) if self.first else self.rest
 
-    def directed(self) -> list[ColumnElement[Any]]:
-        """The columns as ORDER BY wants them."""
-        first = [_directed(self.first.column, falls=self.first.falls)] if self.first else []
-        return [*first, *(_directed(column, falls=self.falls) for column in self.rest)]
+    def directed(self, *, hides: bool = False) -> list[ColumnElement[Any]]:
+        """The columns as ORDER BY wants them; perhaps hidden from SQLite's choice of an index."""
+        if hides:
+            return [_directed(hidden(column), falls=falls) for column, falls in self._each()]
+        return [_directed(column, falls=falls) for column, falls in self._each()]
+
+    def _each(self) -> Iterator[tuple[ColumnElement[Any], bool]]:
+        if self.first is not None:
+            yield self.first.column, self.first.falls
+        yield from ((column, self.falls) for column in self.rest)
 
     def labelled(self) -> list[ColumnElement[Any]]:
         """The columns as a page's rows carry them, for the cursor."""
@@ -58,6 +65,11 @@ class Order:
             return [_after(self.rest, place, falls=self.falls)]
         same = and_(self.first.column == place[0], _after(self.rest, place[1:], falls=self.falls))
         return [same, _after((self.first.column,), place[:1], falls=self.first.falls)]
+
+
+def hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same value, of which SQLite does not see that an index has it."""
+    return UnaryExpression(column, operator=custom_op[Any]("+"))
 
 
 def _directed(column: ColumnElement[Any], *, falls: bool) -> ColumnElement[Any]:
@@ -81,12 +93,12 @@ def read(
     order: Order,
     place: Sequence[Any] | None,
     limit: int,
-    index: str,
+    *,
+    sorts: bool = False,
 ) -> list[RowMapping]:
-    """So many rows of a statement over tickets, in order from a place on; SQLite goes by the index that is named."""
-    statement = statement.add_columns(*order.labelled()).order_by(*order.directed())
-    if index:
-        statement = statement.with_hint(Ticket, f"INDEXED BY {index}", "sqlite")
+    """So many rows of a statement over tickets, in order from a place on; `sorts`: found first, and then sorted."""
+    hides = sorts and connection.dialect.name == "sqlite"
+    statement = statement.add_columns(*order.labelled()).order_by(*order.directed(hides=hides))
     found: list[RowMapping] = []
     for stretch in order.behind(place) if place is not None else (None,):
         some = statement if stretch is None else statement.where(stretch)
@@ -97,12 +109,12 @@ def read(
 
 
 def each(
-    connection: Connection, statement: Select[*tuple[Any, ...]], order: Order, index: str, size: int
+    connection: Connection, statement: Select[*tuple[Any, ...]], order: Order, size: int, *, sorts: bool = False
 ) -> Iterator[RowMapping]:
     """Every row of a statement in order, read in pieces so that memory stays flat."""
     place: Sequence[Any] | None = None
     while True:
-        rows = read(connection, statement, order, place, size, index)
+        rows = read(connection, statement, order, place, size, sorts=sorts)
         yield from rows
         if len(rows) < size:
             return

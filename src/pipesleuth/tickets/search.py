@@ -17,6 +17,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Integer,
     Select,
     String,
     Table,
@@ -36,8 +37,11 @@ from pipesleuth.tickets.indexing import MARK, SAYING, SEARCHED, folded, line_wor
 
 MOST = 5000  # rows that a search looks up; of what more have, lists are walked
 WAITING = 1000  # newest rows whose words are not taken up yet, which are looked at themselves
-TRIGRAMS = 24  # of a long text, so many are looked up
+TRIGRAMS = 24  # of a long text, so many are weighed
+RAREST = 4  # and so many of these looked up: what all rows have costs most and says nothing
+DEPTH = 200  # rows: how far into the table the first so many of a trigram reach tells how rare it is
 SHORT = 3
+LARGEST = 2**63  # no row has such a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,13 @@ def needle(q: str) -> str:
     return MARK + wanted if len(wanted) < SHORT else wanted
 
 
-def find(connection: Connection, shelf: Shelf, q: str, key: Any) -> Hits:
+def find(connection: Connection, shelf: Shelf, q: str, key: Any, *, most: int = MOST) -> Hits:
     """What a text finds on a shelf; `key` is the column by which the rows that are asked for name the shelf's."""
     wanted = needle(q)
     waiting = _waiting(connection, shelf, wanted)
-    known = _looked_up(connection, shelf, wanted)
+    known = _looked_up(connection, shelf, wanted, most)
     fresh = [each for each, found in waiting.items() if found]
-    if len(known) < MOST:
+    if len(known) < most:
         keys = [*fresh, *(each for each in known if each not in waiting)]
         return Hits(keys, among(connection, key, keys))
     words = select(shelf.words.c.words).where(shelf.key == key).scalar_subquery()
@@ -113,23 +117,39 @@ def _waiting(connection: Connection, shelf: Shelf, wanted: str) -> dict[Any, boo
     return {row["id"]: wanted in shelf.said(row) for row in found}
 
 
-def _looked_up(connection: Connection, shelf: Shelf, wanted: str) -> Sequence[Any]:
+def _looked_up(connection: Connection, shelf: Shelf, wanted: str, most: int) -> Sequence[Any]:
     """The keys of rows whose words contain a text, so many at most."""
     source: Any = shelf.words
     contains = _contains(connection, shelf.words.c.words, wanted)
     if connection.dialect.name == "sqlite" and has_trigrams(connection):
         index = table(shelf.trigrams)
         source = index.join(shelf.words, shelf.words.c.number == literal_column(f"{shelf.trigrams}.rowid"))
-        contains = literal_column(shelf.trigrams).op("MATCH")(_match(wanted)) & contains
-    return connection.execute(select(shelf.key).select_from(source).where(contains).limit(MOST)).scalars().all()
+        rarest = _rarest(connection, shelf.trigrams, _trigrams(wanted))
+        contains = literal_column(shelf.trigrams).op("MATCH")(" AND ".join(rarest)) & contains
+    return connection.execute(select(shelf.key).select_from(source).where(contains).limit(most)).scalars().all()
 
 
-def _match(wanted: str) -> str:
-    """FTS5's question for rows that have every trigram of a text; each is quoted, so that none is a sign."""
+def _trigrams(wanted: str) -> list[str]:
+    """The trigrams of a text as FTS5 is asked for them: each is quoted, so that none is a sign of its language."""
     places = range(len(wanted) - SHORT + 1)
     step = -(-len(places) // TRIGRAMS)
     parts = dict.fromkeys(wanted[place : place + SHORT] for place in places[::step])
-    return " AND ".join('"' + part.replace('"', '""') + '"' for part in parts)
+    return ['"' + part.replace('"', '""') + '"' for part in parts]
+
+
+def _rarest(connection: Connection, index: str, trigrams: Sequence[str]) -> Sequence[str]:
+    """The trigrams that the fewest rows have, as far as a short look tells."""
+    if len(trigrams) <= RAREST:
+        return trigrams
+    row: ColumnElement[int] = literal_column("rowid", Integer)
+    has = literal_column(index).op("MATCH")
+    looks = [
+        select(row).select_from(table(index)).where(has(part)).limit(1).offset(DEPTH).scalar_subquery()
+        for part in trigrams
+    ]
+    reached = connection.execute(select(*looks)).one()
+    weighed = sorted(zip(reached, trigrams, strict=True), key=lambda each: -(each[0] or LARGEST))
+    return [trigram for _, trigram in weighed[:RAREST]]
 
 
 def _contains(connection: Connection, words: Any, wanted: str) -> ColumnElement[bool]:
