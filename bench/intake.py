@@ -111,7 +111,7 @@ def wait_until_ready(port: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2)  # our own server
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz?for=intake", timeout=2)  # our own server
         except OSError:
             time.sleep(0.05)
         else:
