@@ -69,6 +69,8 @@ _EMPTY = frozenset(
 _WRAPPERS = frozenset(
     ["maxretryerror", "hivesqlexception", "databrickssqlexception", "hiveexception", "sqlexecutionexception"]
 )
+# Classes of client libraries, each of which stands for an HTTP status; the service's own code says more.
+_CLIENTS = ("databricks.sdk.errors.", "azure.core.exceptions.http", "google.api_core.exceptions.")
 _WEIGHT = {
     "storage": 95,
     "condition": 94,
@@ -159,6 +161,8 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
 def says_little(code: str) -> bool:
     """Whether a code says only that something failed."""
     word = code.casefold()
+    if word.startswith(_CLIENTS):
+        return True
     return word in _EMPTY or word.rsplit(".", 1)[-1].rsplit("$", 1)[-1] in _WRAPPERS
 
 

@@ -100,6 +100,11 @@ _RULES = (
             r"(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"
         ),
     ),
+    Rule(
+        "exception",
+        ".",
+        re.compile(r"^(?P<code>[a-z]\w{1,30}(?:\.[a-z_]\w{0,40}){0,6}\.[A-Z]\w{3,80})(?=: )", re.MULTILINE),
+    ),
     Rule("socket", "SocketErrorCode", re.compile(r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})")),
     Rule("termination", "termination code", re.compile(r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})")),
     Rule(
@@ -174,4 +179,4 @@ def _exceptions(text: str) -> Iterator[Marker]:
 def _is_class(name: str) -> bool:
     """Whether a name is written like a class: its last part begins with a capital and has a small letter."""
     last = name.replace("$", ".").rsplit(".", 1)[-1]
-    return last[:1].isupper() and any(char.islower() for char in last) and len(last) > 5
+    return last[:1].isupper() and any(char.islower() for char in last) and (len(last) > 5 or "." in name)
