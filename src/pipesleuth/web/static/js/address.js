@@ -34,23 +34,20 @@ export function writeView(view) {
 	if (view.tab !== "open") said.set("tab", view.tab);
 	for (const name of PLAIN) if (view[name]) said.set(name, view[name]);
 	for (const name of FILTER_NAMES) for (const value of view[name]) said.append(name, value);
-	const search = said.toString();
 	const hash = view.ticket ? `#/tickets/${encodeURIComponent(view.ticket)}` : "";
-	return `/dashboard${search ? `?${search}` : ""}${hash}`;
+	return `/dashboard${said.size ? `?${said}` : ""}${hash}`;
 }
 
 export function listQuestion(view, sort) {
 	const asked = new URLSearchParams();
-	if (view.q.trim()) asked.set("q", view.q.trim());
+	for (const name of ["q", "from", "to"]) if (view[name].trim()) asked.set(name, view[name].trim());
 	for (const name of FILTER_NAMES) for (const value of view[name]) asked.append(name, value);
-	for (const name of ["from", "to"]) if (view[name]) asked.set(name, view[name]);
 	asked.set("sort", sort);
 	return asked;
 }
 
 export function auditQuestion(view) {
 	const asked = new URLSearchParams();
-	if (view.action) asked.set("action", view.action);
-	if (view.q.trim()) asked.set("q", view.q.trim());
+	for (const name of ["action", "q"]) if (view[name].trim()) asked.set(name, view[name].trim());
 	return asked;
 }

@@ -18,8 +18,8 @@ const QUIET = {
 const MARK = 2500;
 
 export class Board {
+	shelf;
 	#app;
-	#shelf;
 	#tab = null;
 	#held = new Set(); // tickets that came in while a person reads further down
 
@@ -36,10 +36,6 @@ export class Board {
 		addEventListener("scroll", () => scrollY < READING && this.#release(), { passive: true });
 	}
 
-	get shelf() {
-		return this.#shelf;
-	}
-
 	more() {
 		if (this.#tab) this.#app.lists.more(this.#tab, this.#app.view);
 	}
@@ -53,7 +49,7 @@ export class Board {
 		const all = tickets.shown(view.tab, view, now);
 		const cards = this.#held.size ? all.filter((card) => !this.#held.has(card.id)) : all;
 		drawFilters(this.filters, view, cards, wide);
-		this.#shelf.show(grouped(cards, view.group));
+		this.shelf.show(grouped(cards, view.group));
 		this.pill.hidden = all.length === cards.length;
 		this.pill.textContent = `${all.length - cards.length} new`;
 		this.panel.setAttribute("aria-busy", String(list.state === "loading"));
@@ -65,7 +61,7 @@ export class Board {
 		this.#tab = tab;
 		this.place.replaceChildren();
 		const { clock, warn } = this.#app;
-		this.#shelf = new Shelf(
+		this.shelf = new Shelf(
 			this.place,
 			makeCard,
 			(article, card) => {
@@ -92,8 +88,7 @@ export class Board {
 
 	#words({ state, error }, shown) {
 		const { view } = this.#app;
-		if (state === "error")
-			return trouble("The tickets could not be loaded", error);
+		if (state === "error") return trouble("The tickets could not be loaded", error);
 		if (shown) return html``;
 		if (state !== "ready")
 			return html`<p class="hush">Loading</p><div class="cards">${[1, 2, 3, 4, 5, 6].map(() => html`<div class="ghost"></div>`)}</div>`;

@@ -8,8 +8,7 @@ import { kindName, plain, sourceName, stateName, times } from "./words.js";
 
 export function timer(card, now, warn) {
 	const sla = slaOf(card, now, warn);
-	const running = sla.left !== null;
-	if (!running) return html`<span class="sla" data-state="${sla.state}">${slaText(sla)}</span>`;
+	if (sla.left === null) return html`<span class="sla" data-state="${sla.state}">${slaText(sla)}</span>`;
 	return html`<span class="sla" role="timer" data-sla="${card.id}" data-state="${sla.state}">${slaText(sla)}</span>`;
 }
 

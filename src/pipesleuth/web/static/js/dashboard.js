@@ -7,17 +7,15 @@ import { ServerClock } from "./clock.js";
 import { Detail } from "./detail.js";
 import { copy, save } from "./download.js";
 import { changed, cleared, toggled } from "./filters.js";
-import { drawBanners, drawConnection, drawPerson, say } from "./frame.js";
+import { at, drawBanners, drawConnection, drawPerson, say } from "./frame.js";
 import { listenToKeys } from "./keys.js";
 import { question } from "./lists.js";
 import { Live } from "./live.js";
 import { toggleNotices } from "./notify.js";
 import { Page } from "./page.js";
-import { token, toLogin, watch } from "./session.js";
+import { renew, token, toLogin, watch } from "./session.js";
 import { startTimers } from "./timers.js";
 
-const at = (id) => document.getElementById(id);
-const NAMES = Object.keys(TABS);
 
 function wire(page) {
 	const go = (change, how) => page.go({ ...page.view, ...change }, how);
@@ -85,7 +83,7 @@ function wire(page) {
 		next.click();
 	});
 	addEventListener("popstate", () => (search.value = page.view.q));
-	const tab = (number) => go({ tab: NAMES[number], ticket: null }, { push: true });
+	const tab = (number) => go({ tab: Object.keys(TABS)[number], ticket: null }, { push: true });
 	listenToKeys({ search, shelf: () => page.board.panel.hidden ? null : page.board.shelf, open: page.open, help: deeds.help, tab });
 }
 
@@ -107,6 +105,7 @@ async function begin() {
 	known.catch((error) => error.status === 401 || say(error.message, true));
 	await live.start();
 	page.start();
+	setInterval(() => renew(api).catch((error) => console.info("session not renewed", error.message)), 60_000);
 	startTimers({ clock, look: page.look, warn: page.warn, slept: page.reload });
 }
 

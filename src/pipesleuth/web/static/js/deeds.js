@@ -28,20 +28,19 @@ export function verdictForm(ticket) {
 				<button name="deed" value="wrong">Send</button></div></form>`;
 }
 
-export async function act(app, id, deed, value, said = {}) {
-	const path = ticketPath(id);
+export async function act(app, id, deed, value, { note, category, why } = {}) {
+	const wrong = deed === "wrong" && { category: category || null, note: why || null };
+	const judgement = ["feedback", { right: !wrong, ...wrong }, "Thank you, your answer is kept"];
+	const [path, said, done] =
+		{
+			retry: [`deliveries/${encodeURIComponent(value)}/retry`, {}, `${kindName(value)} is tried again`],
+			right: judgement,
+			wrong: judgement,
+		}[deed] ?? (BUTTONS[deed] ? [deed, note ? { note } : {}, `${BUTTONS[deed]}: done`] : []);
+	if (!path) return false;
 	try {
-		if (deed === "retry") {
-			await app.api.post(`${path}/deliveries/${encodeURIComponent(value)}/retry`);
-			app.say(`${kindName(value)} is tried again`);
-		} else if (deed === "right" || deed === "wrong") {
-			const wrong = deed === "wrong" ? { category: said.category || null, note: said.why || null } : {};
-			await app.api.post(`${path}/feedback`, { right: deed === "right", ...wrong });
-			app.say("Thank you, your answer is kept");
-		} else if (BUTTONS[deed]) {
-			await app.api.post(`${path}/${deed}`, said.note ? { note: said.note } : {});
-			app.say(`${BUTTONS[deed]}: done`);
-		} else return false;
+		await app.api.post(`${ticketPath(id)}/${path}`, said);
+		app.say(done);
 	} catch (error) {
 		app.say(error.message, true);
 		return error.status === 409;

@@ -7,9 +7,7 @@ import { element, fill, html } from "./template.js";
 
 export function Detail(app, dialog) {
 	const body = dialog.querySelector(".body");
-	let shown = null;
-	let known = null;
-	let again = null;
+	let [shown, known, again] = [null, null, null];
 
 	async function show(id) {
 		if (id === shown) return;

@@ -17,7 +17,7 @@ export class Feed {
 	#socket = null;
 	#tries = 0;
 	#timer = null;
-	#marks = { recent: null, before: null, at: 0 };
+	#marks = {};
 
 	constructor(parts) {
 		this.#parts = parts;
@@ -53,7 +53,7 @@ export class Feed {
 		if (message.epoch && this.epoch && message.epoch !== this.epoch) this.#parts.event({ event: "resync" });
 		if (message.epoch && message.epoch !== this.epoch) {
 			[this.epoch, this.sequence] = [message.epoch, null];
-			this.#marks = { recent: null, before: null, at: 0 };
+			this.#marks = {};
 		}
 		if (Number.isInteger(message.sequence)) this.sequence = Math.max(this.sequence ?? 0, message.sequence);
 		this.#turn();

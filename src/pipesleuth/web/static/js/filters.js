@@ -7,7 +7,6 @@ import { fill, flag, html } from "./template.js";
 import { cut, fromField, toField } from "./times.js";
 import { plain, PRIORITIES, SEVERITIES, sourceName, SOURCES } from "./words.js";
 
-const NAMES = { severity: "Severity", priority: "Priority", source: "Source", team: "Team", category: "Category" };
 const LABEL = { source: sourceName, category: plain };
 const PRESETS = { "Last hour": 3600, "Last day": 86_400, "Last week": 604_800 };
 
@@ -20,7 +19,7 @@ function chip(name, value, view) {
 
 const row = (name, values, view) =>
 	values.length > 0 &&
-	html`<div class="chips" role="group" aria-label="${NAMES[name]}"><span class="label">${NAMES[name]}</span>
+	html`<div class="chips" role="group" aria-label="${plain(name)}"><span class="label">${plain(name)}</span>
 		${values.map((value) => chip(name, value, view))}</div>`;
 
 const options = (choice, chosen, none) =>

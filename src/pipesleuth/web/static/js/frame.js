@@ -13,7 +13,7 @@ const STATES = {
 };
 
 const PANELS = { audit: "audit", insights: "insights", inbound: "inbound" };
-const at = (id) => document.getElementById(id);
+export const at = (id) => document.getElementById(id);
 
 export function drawTabs(view, counts) {
 	const tab = (name) => {

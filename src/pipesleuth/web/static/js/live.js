@@ -8,11 +8,7 @@ const CHECK = 60_000;
 export function Live(parts) {
 	const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
 	const feed = new Feed({ url, token: parts.token, event: hear, state: told });
-	let queue = [];
-	let planned = false;
-	let polled = performance.now();
-	let late = false;
-	let greeted = () => {};
+	let [queue, planned, late, polled, greeted] = [[], false, false, performance.now(), () => {}];
 
 	// parts: api, token, apply(events), reload(), state(word). Done once greeted, or after `patience` milliseconds.
 	function start(patience = 400) {

@@ -15,6 +15,7 @@ export const GROUPS = { pipeline: "Pipeline", finops_team: "Team", category: "Ca
 
 // Times are UTC text of fixed width, so comparing the text compares the times.
 const text = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const by = (field) => (a, b) => text(a[field] ?? "", b[field] ?? "");
 const rank = (card) => SEVERITIES.indexOf(card.severity);
 const due = (card) => card.sla_due_at || "9999";
 const late = (card, now) => (card.sla_status === "Breached" || due(card) <= now ? 0 : 1);
@@ -23,17 +24,17 @@ export const usualOrder = (tab) => tab === "closed" ? "closed" : "urgency";
 
 // A comparison of two cards; `now` is the server's time as ISO text.
 export function comparison(order, now) {
-	const last = (a, b) => text(a.id, b.id);
-	const newest = (a, b) => text(b.timestamp ?? "", a.timestamp ?? "") || last(b, a);
+	const last = by("id");
+	const newest = (a, b) => by("timestamp")(b, a) || last(b, a);
 	const urgency = (a, b) =>
 		late(a, now) - late(b, now) || text(due(a), due(b)) || text(a.priority ?? "P9", b.priority ?? "P9") || last(a, b);
 	return {
 		__proto__: null,
 		urgency,
 		newest,
-		closed: (a, b) => text(b.ack_ts ?? "", a.ack_ts ?? "") || last(b, a),
-		oldest: (a, b) => text(a.timestamp ?? "", b.timestamp ?? "") || last(a, b),
-		pipeline: (a, b) => text(a.pipeline ?? "", b.pipeline ?? "") || newest(a, b),
+		closed: (a, b) => by("ack_ts")(b, a) || last(b, a),
+		oldest: (a, b) => by("timestamp")(a, b) || last(a, b),
+		pipeline: (a, b) => by("pipeline")(a, b) || newest(a, b),
 		severity: (a, b) => rank(a) - rank(b) || newest(a, b),
 	}[order] ?? urgency;
 }
@@ -43,8 +44,8 @@ export function grouped(cards, by) {
 	const groups = new Map();
 	for (const card of cards) {
 		const name = card[by] || "None";
-		if (!groups.has(name)) groups.set(name, { name, cards: [] });
-		groups.get(name).cards.push(card);
+		if (!groups.has(name)) groups.set(name, []);
+		groups.get(name).push(card);
 	}
-	return [...groups.values()];
+	return [...groups].map(([name, cards]) => ({ name, cards }));
 }

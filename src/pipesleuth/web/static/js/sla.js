@@ -17,10 +17,10 @@ export function slaOf(card, now, warn = {}) {
 	return { state: over ? "over" : left < early ? "warn" : "ok", left, share };
 }
 
+const ENDED = { met: "SLA met", breached: "SLA breached", none: "No SLA" };
+
 export function slaText({ state, left }) {
-	if (state === "met") return "SLA met";
-	if (state === "breached") return "SLA breached";
-	if (state === "none") return "No SLA";
+	if (ENDED[state]) return ENDED[state];
 	if (state !== "over") return `SLA ${duration(left)} left`;
 	return left > 0 ? "SLA breached" : `SLA breached, ${duration(left)} over`;
 }

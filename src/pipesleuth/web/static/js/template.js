@@ -2,7 +2,7 @@
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;" };
 const LINKS = new Set(["href", "src", "action", "formaction", "xlink:href"]);
-const FLAGS = new Set(["disabled", "hidden", "checked", "selected", "open", "required"]);
+const FLAGS = new Set(["hidden", "selected"]);
 const TOKEN = { text: /<(?=[a-z/])/gi, tag: />|([\w:-]+)="/g, value: /"/g };
 
 // HTML made by this module; nothing that came as JSON can pretend to be it.

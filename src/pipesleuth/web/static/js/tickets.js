@@ -39,8 +39,8 @@ export class Tickets {
 			// An event may have moved it on while the page was under way.
 			if (newest?.status === TABS[tab].status) list.ids.add(card.id);
 		}
-		Object.assign(list, { cursor: answer.next_cursor ?? null, total: answer.total ?? null });
-		Object.assign(list, { more: Boolean(answer.more), state: "ready", error: null });
+		const { next_cursor: cursor = null, total = null, more = false } = answer;
+		Object.assign(list, { cursor, total, more, state: "ready", error: null });
 		if (first) this.prune();
 	}
 

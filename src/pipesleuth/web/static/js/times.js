@@ -2,6 +2,7 @@
 
 import { html } from "./template.js";
 
+const stamp = (date) => date.toISOString().slice(0, 19).replace("T", " ");
 const pad = (number) => String(number).padStart(2, "0");
 
 // Seconds as "2d 3h", "1h 58m 20s", "28m 14s" or "9s"; an em dash when there is no number.
@@ -19,12 +20,12 @@ export function duration(seconds) {
 export function local(iso) {
 	const date = new Date(iso);
 	if (!iso || Number.isNaN(date.getTime())) return String(iso ?? "");
-	return new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace("T", " ");
+	return stamp(new Date(date - date.getTimezoneOffset() * 60_000));
 }
 
 export function utc(iso) {
 	const date = new Date(iso);
-	return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+	return Number.isNaN(date.getTime()) ? "" : `${stamp(date)} UTC`;
 }
 
 export function moment(iso) {

@@ -25,16 +25,16 @@ export const stateName = (state) => state === "pending" ? "on its way" : state;
 
 export const sourceName = (source) => SOURCES[source] ?? plain(source);
 
-// Which colour an audit line's action has: made, done, told, bad, jira or quiet.
-export function actionTone(action) {
-	const word = String(action ?? "").toLowerCase();
-	if (/breach|fail|stopped|refused|deleted|denied/.test(word)) return "bad";
-	if (/^jira/.test(word)) return "jira";
-	if (/closed|met/.test(word)) return "done";
-	if (/created|reopen/.test(word)) return "made";
-	if (/slack|blob|saved|sent/.test(word)) return "told";
-	return "quiet";
-}
+const TONES = Object.entries({
+	bad: /breach|fail|stopped|refused|deleted|denied/i,
+	jira: /^jira/i,
+	done: /closed|met/i,
+	made: /created|reopen/i,
+	told: /slack|blob|saved|sent/i,
+});
+
+// Which colour an audit line's action has.
+export const actionTone = (action) => TONES.find(([, words]) => words.test(action ?? ""))?.[0] ?? "quiet";
 
 export const times = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
