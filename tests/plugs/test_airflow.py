@@ -17,8 +17,10 @@ import pytest
 from pydantic import ValidationError
 
 from equipment import HOUSE
+from pipesleuth.doctor import Case, Mark, examine
 from pipesleuth.model import NotAFailure, Permanent, Retryable
 from pipesleuth.sandbox import Sandbox
+from pipesleuth.settings import Settings
 from pipesleuth.sources.airflow import Airflow
 from pipesleuth.sources.airflow_api import AirflowSettings, tail
 
@@ -172,6 +174,23 @@ def test_settings_that_cannot_work_are_refused_at_start() -> None:
     for wrong in ({"airflow_token": "t"}, {"airflow_url": "http://airflow.example.com", "airflow_token": "t"}):
         with pytest.raises(ValidationError):
             AirflowSettings(_env_file=None, **wrong)  # type: ignore[call-arg, arg-type]
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [({"AIRFLOW_TOKEN": "t"}, "AIRFLOW_API"), ({}, "AIRFLOW_USERNAME"), ({"AIRFLOW_TOKEN": "right"}, "")],
+    ids=["refused", "no sign-on", "well"],
+)
+async def test_the_doctor_says_what_an_instance_wants(
+    variables: dict[str, str], says: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.world.airflow.put({"tokens": ["right"]})
+    for name, value in {"AIRFLOW_URL": f"{sandbox.url}/airflow", **variables}.items():
+        monkeypatch.setenv(name, value)
+    case = Case(Settings(_env_file=None), lambda: NOON)  # type: ignore[call-arg]
+    (found,) = await examine(case, ("airflow",))
+    assert says in found.repair
+    assert (found.mark is Mark.OK) == (not says)
 
 
 # --- the callback file ---

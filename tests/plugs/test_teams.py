@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from pydantic import ValidationError
 from notices import news, notice
 from pipesleuth.destinations import teams_card
 from pipesleuth.destinations.teams import Teams, TeamsSettings
+from pipesleuth.doctor import Case, Finding, Mark, examine
 from pipesleuth.model import Permanent, Retryable, Status
 from pipesleuth.sandbox import Sandbox
+from pipesleuth.settings import Settings
 
 EVIL = "[Log in](https://evil.example) **now** <at>everyone</at> {{DATE(2026-11-20T02:00:00Z)}} {{{TIME(x)}}}"
 
@@ -195,3 +198,24 @@ def test_an_address_that_is_none_is_refused_at_start_without_telling_it(address:
     with pytest.raises(ValidationError) as wrong:
         TeamsSettings(_env_file=None, teams_webhook_url=address)  # type: ignore[call-arg, arg-type]
     assert "hidden" not in str(wrong.value.errors(include_input=False, include_context=False))
+
+
+async def examined(sandbox: Sandbox, patch: pytest.MonkeyPatch, *, send_test: bool) -> Finding:
+    patch.setenv("TEAMS_WEBHOOK_URL", sandbox.environment()["TEAMS_WEBHOOK_URL"])
+    case = Case(Settings(_env_file=None), lambda: datetime.now(UTC), send_test=send_test)  # type: ignore[call-arg]
+    (found,) = await examine(case, ("teams",))
+    return found
+
+
+async def test_a_workflow_shows_what_it_is_worth_only_when_it_posts(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await examined(sandbox, monkeypatch, send_test=False)
+    assert (found.mark, "--send-test" in found.seen) == (Mark.OK, True)
+    assert sandbox.world.teams.posts == []
+    assert (await examined(sandbox, monkeypatch, send_test=True)).mark is Mark.OK
+    assert len(sandbox.world.teams.posts) == 1
+    sandbox.world.teams.put({"disabled": ["alerts"]})
+    found = await examined(sandbox, monkeypatch, send_test=True)
+    assert (found.mark, "switched on" in found.repair) == (Mark.FAULT, True)
+    assert "sandbox-signature" not in found.seen

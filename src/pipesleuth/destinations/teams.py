@@ -118,7 +118,7 @@ class Teams:
             return Receipt(key="")
         way = self.way(notice.fields)
         message = teams_card.ticket(notice, again=in_doubt)
-        key = await self._post(way, message, notice)
+        key = await self._post(way, message, notice.run_mark, notice.version)
         told = max((line.audit_id for line in notice.news), default=0)
         return Receipt(
             key=key, told_digest=_digest(message), told_audit_id=told, more=_sent(way, message, again=in_doubt)
@@ -138,19 +138,24 @@ class Teams:
             return receipt
         way = receipt.more.get("way", DEFAULT)
         message = teams_card.follow_up(notice, news, again=in_doubt)
-        await self._post(way if way in self._addresses else DEFAULT, message, notice)
+        known = way if way in self._addresses else DEFAULT
+        await self._post(known, message, notice.run_mark, notice.version)
         newest = max(line.audit_id for line in notice.news)
         more = _sent(way, message, again=in_doubt) | {"notes": "1"}
         return replace(receipt, told_digest=_digest(message), told_audit_id=newest, more=more)
 
-    async def _post(self, way: str, message: Mapping[str, Any], notice: Notice) -> str:
+    async def say(self, way: str, text: str) -> None:
+        """Post a line that belongs to no ticket. Raises Retryable and Permanent."""
+        await self._post(way, teams_card.line(text), "doctor", 0)
+
+    async def _post(self, way: str, message: Mapping[str, Any], mark: str, number: int) -> str:
         """Hand a card to a workflow; the id of the run that posts it. Raises Retryable and Permanent."""
         # The flow's run history can be searched for this id: the run's mark, and a number for each card of a ticket.
-        headers = {"x-ms-client-tracking-id": f"{notice.run_mark}-{notice.version}"}
+        headers = {"x-ms-client-tracking-id": f"{mark}-{number}"}
         answer = await self._client.call("POST", self._addresses[way], json=message, headers=headers, accept=(400, 404))
         if answer.status in {400, 404}:
             raise self._client.refusal(answer, "Look whether the workflow is switched on and takes the card. " + HINT)
-        return answer.headers.get("x-ms-workflow-run-id", "")[:100] or notice.run_mark
+        return answer.headers.get("x-ms-workflow-run-id", "")[:100] or mark
 
 
 def _is_news(line: News, receipt: Receipt) -> bool:

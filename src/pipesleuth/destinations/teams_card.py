@@ -64,6 +64,11 @@ def follow_up(notice: Notice, news: Sequence[News], *, again: bool) -> Element:
     return _message([_rich(_run(header(notice), bold=True))], [])
 
 
+def line(text: str) -> Element:
+    """A message of one line."""
+    return _message([_rich(_run(cut(clean_line(text), 500)))], [])
+
+
 def header(notice: Notice) -> str:
     """The first line: sign, priority, pipeline and how the ticket stands."""
     what = clean_line(notice.fields.get("pipeline")) or notice.ticket_id

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pipesleuth.doctor import ai, archive, house, jira, platforms, public, slack
+from pipesleuth.doctor import ai, archive, house, jira, platforms, public, slack, teams
 from pipesleuth.doctor.finding import Case, Chart, Finding, Mark
 from pipesleuth.model import Permanent, Retryable, StoreUnavailable, WrongSetting
 from pipesleuth.settings import explain
@@ -34,8 +34,10 @@ PARTS: Mapping[str, Part] = {
     "ai": Part(ai.look, _ADDRESS.format("GEMINI_BASE_URL")),
     "jira": Part(jira.look, _ADDRESS.format("JIRA_DOMAIN")),
     "slack": Part(slack.look, _ADDRESS.format("SLACK_API_URL")),
+    "teams": Part(teams.look, _ADDRESS.format("TEAMS_WEBHOOK_URL")),
     "databricks": Part(platforms.databricks, _ADDRESS.format("DATABRICKS_HOST")),
     "data factory": Part(platforms.data_factory, _ADDRESS.format("AZURE_MANAGEMENT_URL and AZURE_LOGIN_URL")),
+    "airflow": Part(platforms.airflow, _ADDRESS.format("AIRFLOW_URL")),
     "public address": Part(public.address, _ADDRESS.format("PUBLIC_BASE_URL")),
     "worker": Part(public.worker, "Start `pipesleuth serve` or `pipesleuth worker`."),
     "time": Part(public.time, "Let this machine keep its time by NTP."),

@@ -1,4 +1,4 @@
-"""Whether Databricks and Data Factory can be asked why a run failed."""
+"""Whether Databricks, Data Factory and Airflow can be asked why a run failed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pipesleuth.doctor.finding import Case, Chart
 from pipesleuth.model import Permanent
+from pipesleuth.sources.airflow_api import AirflowApi, AirflowSettings
 from pipesleuth.sources.azure_access import AzureAccess
 from pipesleuth.sources.data_factory_api import Factories, Gone
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
@@ -117,3 +118,27 @@ async def _factory(case: Case, chart: Chart, factories: Factories, factory: str)
         chart.fault(seen, f"Give the identity a custom role with queryactivityruns/action: {ROLES}.")
         return
     chart.ok(f"{name} shows its runs and their activities.")
+
+
+async def airflow(case: Case, chart: Chart) -> None:
+    """Whether the instance signs us on and shows its runs."""
+    settings = AirflowSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
+    if not settings.configured:
+        if settings.airflow_url:
+            repair = "Set AIRFLOW_TOKEN, or AIRFLOW_USERNAME and AIRFLOW_PASSWORD."
+            chart.warn("There is no way to sign on to AIRFLOW_URL.", repair)
+        else:
+            chart.off("No Airflow is configured; its callbacks are read as they come.")
+        return
+    api = AirflowApi(settings, case.now)
+    try:
+        async for _ in api.failed_runs(case.now() - LOOK_BACK, case.now()):
+            break  # one is enough: the rest need not be listed
+    except Permanent as error:
+        refused = error.reason.partition(". ")[0].rstrip(".")
+        repair = "Check AIRFLOW_API (v1 for Airflow 2), the credentials, and that the user may view DAG runs."
+        chart.fault(f"{settings.airflow_url} refused: {refused}.", repair)
+        return
+    finally:
+        await api.close()
+    chart.ok(f"{settings.airflow_url} shows its runs.")

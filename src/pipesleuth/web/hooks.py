@@ -72,7 +72,7 @@ async def hook(request: Request, source: str) -> Response:
 
 
 @router.get(
-    "/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 403, 429, 503)
+    "/api/check-ticket-exists/{run_id:path}", response_model=TicketExists, responses=refusals(401, 403, 404, 429, 503)
 )
 async def check_ticket_exists(run_id: str, _sender: Reader, house: TheHouse) -> Response:
     """Whether a run has its ticket already; the run id is read as at intake."""
