@@ -9,7 +9,7 @@ import sys
 from equipment import HOUSE
 
 # Read by other programs or by a library itself, so no settings class of ours knows them.
-OTHERS = re.compile(r"^(NO_COLOR|CI|HOME|XDG_\w+|OTEL_\w+)$")
+OTHERS = re.compile(r"^(NO_COLOR|CI|HOME|XDG_\w+|OTEL_\w+|PG\w+)$")
 
 
 def test_the_page_lists_exactly_the_variables_that_the_settings_classes_know() -> None:

@@ -92,7 +92,7 @@ def _names_authorities(url: URL) -> bool:
 
 def authorities() -> str:
     """The file with the certificates that this machine trusts; psycopg's own libraries look in another place."""
-    known = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    known = ssl.get_default_verify_paths().cafile  # or what SSL_CERT_FILE names
     if known and Path(known).is_file():
         return known
     import certifi  # noqa: PLC0415  # only where the system has none
