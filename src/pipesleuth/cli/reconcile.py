@@ -27,7 +27,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class NothingToAsk(PipesleuthError):
-    """No platform is configured whose history could be read: set DATABRICKS_HOST or AZURE_SUBSCRIPTION_ID."""
+    """No platform has a history to be read: set DATABRICKS_HOST, AZURE_SUBSCRIPTION_ID or AIRFLOW_URL."""
 
 
 class NoMoment(PipesleuthError):

@@ -1,4 +1,4 @@
-"""`pipesleuth sandbox`: stand-ins for Slack, Jira, Gemini, Databricks and Data Factory on one port."""
+"""`pipesleuth sandbox`: stand-ins for Slack, Teams, Jira, Gemini, Databricks, Data Factory and Airflow on one port."""
 
 from __future__ import annotations
 

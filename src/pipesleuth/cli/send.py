@@ -88,6 +88,8 @@ def door_of(body: bytes) -> str:
         text = json.dumps(json.loads(body)).lower()
     except (ValueError, RecursionError):
         return "azure-monitor"
+    if '"dag_id"' in text:
+        return "hooks/airflow"
     azure = '"schemaid"' in text or '"essentials"' in text or '"pipelinename"' in text or '"context"' in text
     return "azure-monitor" if azure else "databricks-monitor"
 

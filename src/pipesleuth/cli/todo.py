@@ -16,10 +16,10 @@ from pipesleuth.tickets import owed
 from pipesleuth.tickets.owed import Filter
 
 T = TypeVar("T")
-todo = typer.Typer(help="What is owed to archive, AI, Jira and Slack.", no_args_is_help=True)
+todo = typer.Typer(help="What is owed to archive, AI, Jira, Slack and Teams.", no_args_is_help=True)
 
 Ticket = Annotated[str, typer.Option("--ticket", help="Only this ticket's.")]
-Kind = Annotated[str, typer.Option("--kind", help="Only this kind: archive, analyse, jira or slack.")]
+Kind = Annotated[str, typer.Option("--kind", help="Only this kind: archive, analyse, jira, slack or teams.")]
 State = Annotated[str, typer.Option("--state", help=f"Only in this state: {', '.join(owed.STATES)}.")]
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

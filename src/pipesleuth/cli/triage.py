@@ -17,7 +17,13 @@ from pipesleuth.triage.diagnose import Explanation, Triage
 from pipesleuth.triage.knowledge import Entry, Example, KnowledgeFault, Weight, check_folder
 
 _MAX_INPUT = 64 * 1024 * 1024
-_SOURCES = {"adf": "data_factory", "data_factory": "data_factory", "databricks": "databricks", "dbx": "databricks"}
+_SOURCES = {
+    "adf": "data_factory",
+    "data_factory": "data_factory",
+    "databricks": "databricks",
+    "dbx": "databricks",
+    "airflow": "airflow",
+}
 _DATABRICKS_WORDS = ("databricks", "spark", "delta", "py4j", "traceback", "dbfs:", "cluster")
 
 
