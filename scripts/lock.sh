@@ -10,6 +10,10 @@ compile() {
 compile --upgrade -o requirements.lock
 # The second follows the first, so that tests run what users run.
 compile --upgrade --constraint requirements.lock --group dev -o requirements-dev.lock
+# What the container's image adds for Azure SQL and Key Vault, and what builds the program itself.
+compile --upgrade --constraint requirements.lock --extra azure-sql --extra azure-key-vault -o requirements-azure.lock
+printf 'hatchling\n' | .venv/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+    --no-emit-index-url --no-header --quiet -o requirements-build.lock >/dev/null
 
 cd scripts/tools
 npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ BODIES = [
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose archive and tickets a real service has made."""
     folder = tmp_path_factory.mktemp("house")
     server = Served(folder, "serve", port=free_port())

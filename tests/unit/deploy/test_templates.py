@@ -59,6 +59,14 @@ def balanced(text: str) -> bool:
     return not opened and text.count("'") % 2 == 0
 
 
+def segments(name: str) -> tuple[str, ...]:
+    """A resource's name, or the names that `resourceId` takes one by one, in its segments."""
+    inside = re.fullmatch(r"concat\((.+)\)", name)
+    pieces = re.findall(r"'([^']*)'|([\w.]+\('[^']*'\)|[\w.]+\(.*\))", inside[1] if inside else name)
+    whole = [literal or f"{{{expression}}}" for literal, expression in pieces]
+    return tuple("".join(whole).split("/")) if inside else tuple(whole)
+
+
 def parameters_file(path: Path) -> dict[str, Any]:
     return read(path.with_name(f"{path.stem}.parameters.json"))
 
@@ -77,7 +85,7 @@ def actions_of(actions: dict[str, Any]) -> Iterator[tuple[str, Any, dict[str, An
 
 
 def test_all_that_was_promised_is_there() -> None:
-    assert [path.name for path in TEMPLATES] == ["alert.json", "logic-app.json", "roles.json"]
+    assert [path.name for path in TEMPLATES] == ["alert.json", "logic-app.json", "roles.json", "service.json"]
     kinds = {resource["type"] for path in TEMPLATES for resource in read(path)["resources"]}
     assert kinds == {
         "Microsoft.Logic/workflows",
@@ -87,6 +95,16 @@ def test_all_that_was_promised_is_there() -> None:
         "Microsoft.Insights/metricAlerts",
         "Microsoft.Authorization/roleDefinitions",
         "Microsoft.Authorization/roleAssignments",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.KeyVault/vaults/secrets",
+        "Microsoft.Sql/servers",
+        "Microsoft.Sql/servers/firewallRules",
+        "Microsoft.Sql/servers/databases",
+        "Microsoft.App/managedEnvironments",
+        "Microsoft.App/containerApps",
     }
 
 
@@ -118,7 +136,7 @@ class TestEveryTemplate:
     def test_says_what_each_parameter_is(self, path: Path) -> None:
         for parameter in read(path)["parameters"].values():
             assert parameter["metadata"]["description"].endswith(".")
-            assert parameter["type"] in {"string", "securestring", "int"}
+            assert parameter["type"] in {"string", "securestring", "int", "array"}
 
     def test_has_a_parameters_file_that_fits(self, path: Path) -> None:
         given, declared = parameters_file(path), read(path)["parameters"]
@@ -129,13 +147,13 @@ class TestEveryTemplate:
 
     def test_depends_only_on_resources_that_it_has(self, path: Path) -> None:
         template = read(path)
-        names = {(resource["type"], resource["name"].strip("[]")) for resource in template["resources"]}
+        names = {(resource["type"], segments(resource["name"].strip("[]"))) for resource in template["resources"]}
         for needed in (text for resource in template["resources"] for text in resource.get("dependsOn", [])):
             variable = re.fullmatch(r"\[variables\('(\w+)'\)\]", needed)
             whole = template["variables"][variable[1]] if variable else needed
             found = re.fullmatch(r"\[resourceId\('([\w./]+)', (.+)\)\]", whole)
             assert found is not None
-            assert found.groups() in names
+            assert (found[1], segments(found[2])) in names
 
 
 def test_no_secret_and_no_real_subscription_stands_in_a_parameters_file() -> None:
