@@ -14,6 +14,7 @@ from pipesleuth.db import standby_file
 from pipesleuth.db.tables import Ticket
 from pipesleuth.model import Notice, Receipt
 from pipesleuth.tickets import merging
+from pipesleuth.tickets.kept import kept
 from places import SENDER, Clock, adf
 from postgres_server import PostgresServer
 from told import Told
@@ -139,16 +140,14 @@ async def test_bringing_it_twice_and_in_pieces_changes_nothing_twice(serve: Serv
         await until(lambda: database.well_seconds > 0)
 
         async def bring() -> list[str]:
-            kept = await local.read(
-                lambda c: [merging.kept(c, row) for row in c.execute(select(Ticket.id)).scalars().all()]
-            )
-            now = one.place.clock()
-            return [(await database.write_there(lambda c, k=each: merging.bring(c, k, now))).outcome for each in kept]
+            some = await local.read(lambda c: kept(c, c.execute(select(Ticket.id)).scalars().all()))
+            done = await database.write_there(lambda c: merging.bring(c, some, one.place.clock()))
+            return sorted(each.outcome for each in done)
 
         # As if the process had ended after the primary's commit and before its own.
         assert await bring() == ["moved"] * 5
         await one.place.post(adf("run-3"))
-        assert sorted(await bring()) == ["completed", "known", "known", "known", "known"]
+        assert await bring() == ["completed", "known", "known", "known", "known"]
         assert await bring() == ["known"] * 5
         one.failover._healthy = 0.0
         await one.back()

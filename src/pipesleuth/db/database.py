@@ -195,8 +195,10 @@ class Database:
                     continue
                 # Who came meanwhile has waited as long, and would wait once more.
                 late = _rest(waiting) if passing else []
-                log.warning("database.not_written", waiting=len(group + late), error=type(error).__name__)
-                _tell(group + late, [StoreUnavailable(type(error).__name__)] * len(group + late))
+                gone = away(error, self.url) if isinstance(error, SQLAlchemyError) else None
+                reason = str(gone or type(error).__name__)
+                log.warning("database.not_written", waiting=len(group + late), reason=reason)
+                _tell(group + late, [StoreUnavailable(reason)] * len(group + late))
                 return
             self.commits += 1
             self._after_commit()

@@ -82,6 +82,10 @@ class Guarded(Database):
         """What `work` returns, committed to the server's database and nowhere else. Raises StoreUnavailable."""
         return await self._write(alone, work)
 
+    async def write_there_together(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> T:
+        """The answer to `item` from `work`, committed to the server's database and nowhere else."""
+        return await self._write(work, item)
+
     def pieces(self, work: Callable[[Connection], Iterator[T]]) -> Iterator[T]:
         """What `work` yields, as Database promises it."""
         self._refuse_while_away()

@@ -23,7 +23,6 @@ from pipesleuth.model import StoreUnavailable
 A = TypeVar("A")
 T = TypeVar("T")
 FOLDER = "standby"
-WAIT_SECONDS = 5.0  # of a single write for the end of a return
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +83,11 @@ class Standby(Guarded):
         if self._outage is None:
             try:
                 return await super().read(work)
-            except StoreUnavailable:
+            except StoreUnavailable as error:
                 if not await self._is_gone():
-                    raise
+                    # A single connection was lost, and the server is there.
+                    log.warning("database.read_again", reason=str(error))
+                    return await super().read(work)
         return await self.local.read(work)
 
     async def write_together(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> T:
@@ -115,7 +116,7 @@ class Standby(Guarded):
 
     @contextlib.asynccontextmanager
     async def returning(self) -> AsyncGenerator[None]:
-        """While what came in is brought to the primary: webhooks go on, single writes wait for the end."""
+        """While what came in is brought to the primary, and the file is read and written as before."""
         self._returned = ended = asyncio.Event()
         if self._outage is not None:
             self._outage.returning = True
@@ -161,13 +162,8 @@ class Standby(Guarded):
         return self._outage is not None
 
     async def _write_here(self, work: Callable[[Connection, list[A]], Sequence[T]], item: A) -> T:
-        ended = self._returned
-        if ended is not None and (self._shut or work is alone):
-            try:
-                async with asyncio.timeout(WAIT_SECONDS if work is alone else None):
-                    await ended.wait()
-            except TimeoutError as error:
-                raise StoreUnavailable("What came in meanwhile is being brought to the database.") from error
+        if self._shut and self._returned is not None:
+            await self._returned.wait()
             return await self.write_together(work, item)
         self._inside += 1
         try:

@@ -20,12 +20,13 @@ from pipesleuth.db.standby_file import StandbyFile
 from pipesleuth.destinations.contract import Destination, InboundRequest
 from pipesleuth.model import BadPayload, StoreUnavailable, timestamp
 from pipesleuth.outbox.worker import Worker
-from pipesleuth.tickets import jira_sync, merging
+from pipesleuth.tickets import jira_sync, leftovers, merging
 from pipesleuth.tickets.intake import Intake
+from pipesleuth.tickets.kept import Kept, kept
 
 TICK_SECONDS = 0.2
 COPY_SECONDS = 30.0  # so that the copy of people is never older than a minute
-AT_ONCE = 16  # tickets that share a commit of the merge
+AT_ONCE = 64  # tickets that may share a commit of the merge
 TRIES = 3
 GRACE_SECONDS = 5.0  # beyond a call's own limit, before the merge waits for it no longer
 DOOR = "webhook/jira"
@@ -130,9 +131,10 @@ class Failover:
         try:
             async with database.returning():
                 await self._bring_tickets(database.local)
+                await self._bring_leftovers(database.local)
                 async with database.shut():
                     await self._bring_tickets(database.local)
-                    await self._bring_rest(database.local)
+                    await self._bring_leftovers(database.local)
                     database.bind_primary()
             await self._bring_home(database.local)
         finally:
@@ -161,26 +163,26 @@ class Failover:
             return
         self._left.clear()
         await self._bring_tickets(local)
-        done = await self._bring_rest(local)
+        done = await self._bring_leftovers(local)
         await self._apply_news(local)
         await local.write(lambda c: standby_file.empty(c, done))
 
     async def _bring_tickets(self, local: Database) -> None:
         """Bring what the primary lacks; what cannot be brought is left, and tried again in a later round."""
-        while True:
-            kept = await local.read(self._next)
-            if not kept:
-                return
-            await asyncio.gather(*(self._bring(local, each) for each in kept))
+        while some := await local.read(self._next):
+            # Followers after their heads, which may have another id on the primary.
+            for follow in (False, True):
+                now = [each for each in some if (each.ticket["caused_by"] is not None) is follow]
+                await asyncio.gather(*(self._bring(local, each) for each in now))
 
-    def _next(self, connection: Connection) -> list[merging.Kept]:
+    def _next(self, connection: Connection) -> list[Kept]:
         ids = standby_file.owed(connection, AT_ONCE + len(self._left))
-        return [merging.kept(connection, one) for one in ids if one not in self._left]
+        return kept(connection, [one for one in ids if one not in self._left])
 
-    async def _bring(self, local: Database, kept: merging.Kept) -> None:
-        ticket_id = kept.ticket["id"]
+    async def _bring(self, local: Database, one: Kept) -> None:
+        ticket_id = one.ticket["id"]
         try:
-            done = await self._brought(kept)
+            done = await self._brought(one)
         except StoreUnavailable:
             raise
         except Exception:
@@ -188,26 +190,29 @@ class Failover:
             log.exception("failover.not_brought", ticket=ticket_id)
             self._left.add(ticket_id)
             return
-        await local.write(lambda c: standby_file.note_brought(c, ticket_id, kept.newest, kept.ticket["seen_count"]))
+        await local.write_together(_note_brought, one)
         self.brought[done.outcome] += 1
         log.debug("failover.brought", ticket=ticket_id, outcome=done.outcome, is_now=done.ticket_id)
 
-    async def _brought(self, kept: merging.Kept) -> merging.Brought:
+    async def _brought(self, one: Kept) -> merging.Brought:
         for _ in range(TRIES - 1):
             try:
-                return await self._database.write_there(lambda c: merging.bring(c, kept, self._now()))
+                return await self._database.write_there_together(self._merge, one)
             except IntegrityError:
                 continue  # another server was at the same run at this moment: now it can be seen
-        return await self._database.write_there(lambda c: merging.bring(c, kept, self._now()))
+        return await self._database.write_there_together(self._merge, one)
 
-    async def _bring_rest(self, local: Database) -> int:
+    def _merge(self, connection: Connection, some: list[Kept]) -> list[merging.Brought]:
+        return merging.bring(connection, some, self._now())
+
+    async def _bring_leftovers(self, local: Database) -> int:
         """Marks and the register of webhooks; how far the primary has the register."""
         name = await local.read(epoch)
         while True:
-            done = await self._database.read_there(lambda c: merging.register_done(c, name))
-            rest = await local.read(lambda c, after=done: merging.rest(c, name, after))
-            await self._database.write_there(lambda c, piece=rest: merging.bring_rest(c, piece))
-            if not rest.inbound:
+            done = await self._database.read_there(lambda c: leftovers.register_done(c, name))
+            some = await local.read(lambda c, after=done: leftovers.next_piece(c, name, after))
+            await self._database.write_there(lambda c, piece=some: leftovers.bring(c, piece))
+            if not some.inbound:
                 return done
 
     async def _apply_news(self, local: Database) -> None:
@@ -225,3 +230,9 @@ class Failover:
         if change is None:
             return jira_sync.IGNORED, "No status of an issue changed, or we changed it ourselves."
         return await self._database.write_there(lambda c: jira_sync.apply(c, change, self._now()))
+
+
+def _note_brought(connection: Connection, some: list[Kept]) -> list[None]:
+    for one in some:
+        standby_file.note_brought(connection, one.ticket["id"], one.newest, one.ticket["seen_count"])
+    return [None] * len(some)

@@ -1,0 +1,64 @@
+"""What a standby holds besides tickets, brought to the primary once: marks that all share, the register of webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from pipesleuth.db.tables import Inbound, Mark
+from pipesleuth.tickets.lineage import ALIAS, CAUSE
+from pipesleuth.tickets.merging import became
+
+REGISTER = "merged-inbound:"
+AT_ONCE = 500
+_SHARED = ("revoked:", ALIAS, CAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """A piece of it; `epoch` names the standby."""
+
+    epoch: str
+    marks: Sequence[Mapping[str, Any]]
+    inbound: Sequence[Mapping[str, Any]]
+
+
+def next_piece(connection: Connection, epoch: str, after: int) -> Leftovers:
+    """The standby's next piece, from a row of its register on."""
+    shared = or_(*(Mark.name.startswith(beginning) for beginning in _SHARED))
+    marks = connection.execute(select(Mark).where(shared)).mappings()
+    found = select(Inbound).where(Inbound.id > after).order_by(Inbound.id).limit(AT_ONCE)
+    return Leftovers(epoch, [dict(row) for row in marks], [dict(row) for row in connection.execute(found).mappings()])
+
+
+def bring(connection: Connection, brought: Leftovers) -> None:
+    """Let the primary have it, as far as it has not."""
+    for mark in brought.marks:
+        if connection.execute(select(Mark.name).where(Mark.name == mark["name"])).first() is None:
+            value = became(connection, mark["value"]) if mark["name"].startswith(CAUSE) else mark["value"]
+            connection.execute(insert(Mark).values(**{**mark, "value": value}))
+    done = register_done(connection, brought.epoch)
+    fresh = [row for row in brought.inbound if row["id"] > done]
+    if not fresh:
+        return
+    # Of a commit whose answer was lost the primary has the row already.
+    same = select(Inbound.time, Inbound.digest).where(Inbound.time.in_([row["time"] for row in fresh]))
+    there = {(row.time, row.digest) for row in connection.execute(same)}
+    rows = [
+        {name: value for name, value in row.items() if name != "id"}
+        for row in fresh
+        if (row["time"], row["digest"]) not in there
+    ]
+    if rows:
+        connection.execute(insert(Inbound), rows)
+    name, value = REGISTER + brought.epoch, str(brought.inbound[-1]["id"])
+    if connection.execute(update(Mark).where(Mark.name == name).values(value=value)).rowcount == 0:
+        connection.execute(insert(Mark).values(name=name, value=value, until=None))
+
+
+def register_done(connection: Connection, epoch: str) -> int:
+    """How far the primary has the register of a standby."""
+    return int(connection.execute(select(Mark.value).where(Mark.name == REGISTER + epoch)).scalar() or 0)
