@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
@@ -15,9 +15,11 @@ from sqlalchemy import Connection, case, func, select
 from pipesleuth.db.database import Database
 from pipesleuth.db.tables import AuditLine, Ticket
 from pipesleuth.model import SlaStatus, Status, timestamp
+from pipesleuth.tickets import insights
 
 MUCH = 20_000  # tickets and audit lines, from which on sums are kept
-KEPT_SECONDS, RENEWED_SECONDS = 30.0, 10.0  # how old sums may be told, and how old they are counted anew meanwhile
+KEPT_SECONDS, RENEWED_SECONDS = 30.0, 20.0  # how old sums may be told, and how old they are counted anew meanwhile
+SOON, SERIES_SECONDS, SERIES = timedelta(days=31), 300.0, 8  # charts of more days are kept so long, and so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Figures:
         self._clock = clock
         self._sums: Sums | None = None
         self._counting: asyncio.Task[Sums] | None = None
+        self._series: dict[tuple[date, date], tuple[float, dict[str, Any]]] = {}
 
     async def summary(self) -> dict[str, Any]:
         """The sums, at most 30 s old: `as_of` says when they were counted. Raises StoreUnavailable."""
@@ -51,6 +54,18 @@ class Figures:
             # Told as they are: nobody waits while they are counted again.
             self._counted()
         return sums.told | {"timestamp": timestamp(self._now())}
+
+    async def series(self, since: datetime, until: datetime) -> dict[str, Any]:
+        """The charts' figures; of many tickets over many days they may be five minutes old. Raises StoreUnavailable."""
+        key, kept = (since.date(), until.date()), self._series
+        much = self._sums is not None and self._sums.rows >= MUCH and until - since > SOON
+        if much and key in kept and self._clock() - kept[key][0] < SERIES_SECONDS:
+            return kept[key][1]
+        at = self._clock()
+        found = await self._database.read(lambda c: insights.series(c, since, until))
+        if much:
+            self._series = dict([*kept.items(), (key, (at, found))][-SERIES:])
+        return found
 
     def _counted(self) -> asyncio.Task[Sums]:
         """The count that is under way, or a new one: many who ask at once wait for the same."""

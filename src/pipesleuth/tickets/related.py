@@ -17,6 +17,7 @@ from pipesleuth.tickets.links import Links
 
 DAYS = 30
 SHOWN = 10
+LATEST = 200
 
 
 def same_failure(connection: Connection, ticket_id: str, links: Links, now: datetime) -> dict[str, Any]:
@@ -40,19 +41,19 @@ def seen(connection: Connection, fingerprint: str, ticket_id: str, now: datetime
     """How often in the last 30 days, and who closed it last, how fast and with which words."""
     since = timestamp(now - timedelta(days=DAYS))
     others = (Ticket.fingerprint == fingerprint, Ticket.id != ticket_id)
-    count = connection.execute(
-        select(func.count()).select_from(Ticket).where(*others, Ticket.timestamp >= since)
-    ).scalar_one()
-    last = (
-        connection.execute(
-            select(Ticket.id, Ticket.ack_user, Ticket.ack_seconds)
-            .where(*others, Ticket.status == Status.ACKNOWLEDGED)
-            .order_by(Ticket.ack_ts.desc())
-            .limit(1)
-        )
-        .mappings()
-        .first()
+    # Counted in the index alone, this one too.
+    counted = select(func.count()).select_from(Ticket).where(Ticket.timestamp >= since)
+    count = connection.execute(counted.where(Ticket.fingerprint == fingerprint)).scalar_one()
+    count -= connection.execute(counted.where(Ticket.fingerprint == fingerprint, Ticket.id == ticket_id)).scalar_one()
+    # Of a failure that comes a thousand times a day, only the latest are looked through.
+    latest = (
+        select(Ticket.id, Ticket.status, Ticket.ack_ts, Ticket.ack_user, Ticket.ack_seconds)
+        .where(*others)
+        .order_by(Ticket.timestamp.desc())
+        .limit(LATEST)
     )
+    closed = [row for row in connection.execute(latest).mappings() if row["status"] == Status.ACKNOWLEDGED]
+    last = max(closed, key=lambda row: row["ack_ts"] or "", default=None)
     found: dict[str, Any] = {
         "count": count,
         "days": DAYS,

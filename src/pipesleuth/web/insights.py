@@ -34,7 +34,7 @@ async def read_insights(
         raise Problem(400, "The start is after the end.", "invalid", where="from")
     if end - start > LONGEST:
         raise Problem(400, f"At most {LONGEST.days} days at once.", "invalid", where="from")
-    series = await house.database.read(lambda c: insights.series(c, start, end))
+    series = await house.figures.series(start, end)
     return json_answer({"series": series | {"latency": house.gauges.latencies()}})
 
 
