@@ -17,7 +17,7 @@ from besieged import SENDER, House, attacks, is_refusal
 DOORS = ("/azure-monitor", "/databricks-monitor", "/hooks/airflow")
 RUN = "7d0c5a0e-9b1f-4b1e-8f7a-2f3f0a5d9e11"
 MOST = 1_048_576
-PATIENCE = 8.0  # seconds; a body that costs more than linear time would take minutes
+PATIENCE = 20.0  # seconds; what costs more than linear time would take minutes
 
 
 def tickets(house: House) -> int:

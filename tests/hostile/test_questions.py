@@ -30,7 +30,7 @@ def test_a_search_finds_only_rows_that_contain_its_words(query: str, house: Hous
         began = time.monotonic()
         answer = asked(house, path, "q", query)
         assert answer.status_code == 200, answer.text[:300]
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         rows = answer.json().get("tickets", answer.json().get("audits"))
         if path == LISTS[0]:
             wanted = query.replace("\x00", "\ufffd").replace("\ud800", "\ufffd").strip().casefold()

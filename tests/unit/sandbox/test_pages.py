@@ -45,6 +45,23 @@ async def test_a_browser_link_to_an_issue_opens_the_board(http: httpx.AsyncClien
     assert (answer.status_code, answer.headers["location"]) == (302, f"/#jira/{key}")
 
 
+async def test_teams_drops_without_a_word_what_it_cannot_show(sandbox: Sandbox, slack: httpx.AsyncClient) -> None:
+    address = sandbox.environment()["TEAMS_WEBHOOK_URL"]
+    kind, card = "application/vnd.microsoft.card.adaptive", {"type": "AdaptiveCard", "version": "1.4"}
+    wrong: list[Any] = [
+        {"contentType": "text/plain", "content": {**card, "body": [{"type": "TextBlock", "text": "x"}]}},
+        {"contentType": kind, "content": {**card, "body": []}},
+        {"contentType": kind, "content": {**card, "body": [{"type": "Input.Text", "id": "x"}]}},
+        {"contentType": kind, "content": {**card, "body": [{"type": "TextBlock", "text": "x" * 30_000}]}},
+    ]
+    for attachment in wrong:
+        assert (await slack.post(address, json={"type": "message", "attachments": [attachment]})).status_code == 202
+    assert (sandbox.world.teams.posts, len(sandbox.world.teams.refused)) == ([], 4)
+    sandbox.world.teams.put({"rate_per_second": 1})
+    assert (await slack.post(address, json={"type": "message", "attachments": wrong})).status_code == 429
+    assert (await slack.post(address.replace("sig=", "sig=x"), json={})).status_code == 401
+
+
 async def test_a_person_reads_the_channel_and_drags_a_card_to_done(
     sandbox: Sandbox,
     slack: httpx.AsyncClient,
@@ -57,6 +74,11 @@ async def test_a_person_reads_the_channel_and_drags_a_card_to_done(
     message["blocks"][2]["text"]["text"] = f"*Root cause*\n{html.escape(EVIL, quote=False)}\n{EVIL}"
     ts = (await slack.post("chat.postMessage", json=message)).json()["ts"]
     await slack.post("chat.postMessage", json={"channel": "data-alerts", "text": "a note", "thread_ts": ts})
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "RichTextBlock", "inlines": [EVIL]}]}
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    address = sandbox.environment()["TEAMS_WEBHOOK_URL"]
+    taken = await slack.post(address, json={"type": "message", "attachments": [attachment]})
+    assert (taken.status_code, taken.content) == (202, b"")
     issue = sample("jira_create_issue_request")
     issue["fields"] |= {"project": {"key": "OPS"}, "summary": EVIL}
     await jira.post("issue", json=issue)
@@ -78,6 +100,9 @@ async def test_a_person_reads_the_channel_and_drags_a_card_to_done(
         await eventually(lambda: sandbox.world.jira.find("OPS-1").fields["status"]["name"] == "Done")
         await page.click(".card[data-key='OPS-1']")
         assert "The SQL source refused the connection." in await page.inner_text("dialog .document")
+        await page.keyboard.press("Escape")
+        await page.click("#tab-teams")
+        assert EVIL in await page.inner_text("#posts")
         assert await page.title() == "Pipesleuth sandbox"
         await browser.close()
     assert faults == []
