@@ -171,9 +171,8 @@ def test_no_folder_and_a_wrong_rule_get_a_sentence(house: Path, tmp_path: Path) 
 
 
 async def test_a_blob_container_is_read_page_by_page_from_a_day_on(azurite: str) -> None:
-    settings = ArchiveSettings(
-        _env_file=None, azure_storage_conn=azurite, azure_blob_container_name=f"replay-{os.getpid()}"
-    )  # pyright: ignore[reportCallIssue, reportArgumentType]  # pydantic's own
+    container = f"replay-{os.getpid()}"
+    settings = ArchiveSettings(_env_file=None, azure_storage_conn=azurite, azure_blob_container_name=container)  # pyright: ignore[reportCallIssue, reportArgumentType]  # pydantic's own
     archive = Archive(settings)
     for day in (18, 19, 20):
         assert await archive._written(f"2026-11-{day}/ADF-202611{day}T120000-00000{day % 10}-payload.json", b'{"a": 1}')

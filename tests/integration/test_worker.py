@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from pipesleuth.db.database import Database
@@ -256,3 +257,21 @@ async def test_while_the_database_is_away_the_worker_waits_and_then_goes_on(open
         place.parts.database.engine = engine
         await place.work_off()
         assert await place.payload(ticket) is None
+
+
+@pytest.mark.long
+async def test_a_call_that_outlives_its_process_is_given_back_in_doubt_and_due_at_once(open_place: Any) -> None:
+    async with open_place(told={"jira": Told("jira")}) as place:
+        ticket = await place.ticket()
+        worker = worker_of(place, Slow(60), TEMPO, clock=place.clock)
+        running = asyncio.create_task(worker.run())
+
+        async def held() -> bool:
+            return bool((await place.todo(ticket, "jira"))["claim"])
+
+        await place.until(held)
+        worker.stop()
+        await asyncio.wait_for(running, 10)
+        todo = await place.todo(ticket, "jira")
+        assert (todo["claim"], todo["leased_until"], todo["in_doubt"]) == (None, "", True)
+        assert todo["next_try_at"] <= timestamp(place.clock())

@@ -250,6 +250,11 @@ def postpone(
     )
 
 
+def release(connection: Connection, claimed: Claim, now: datetime, *, creates: bool) -> None:
+    """Give back what was cut short because this process ends: whoever comes next need not wait for its lease."""
+    postpone(connection, claimed, now, "The process that did it was stopped.", now, in_doubt=creates)
+
+
 def stop(connection: Connection, claimed: Claim, reason: str, now: datetime) -> bool:
     """Try no more until somebody asks; whether the claim was still ours."""
     stopped = connection.execute(

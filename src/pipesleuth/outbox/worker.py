@@ -132,16 +132,15 @@ class Worker:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         cut = [running[task] for task in late]
-        log.warning("worker.cut_short", kinds=sorted({claim.kind for _, claim in cut}), calls=len(cut))
+        log.warning("worker.cut_short", calls=len(cut))
         try:
             await self._database.write(lambda c: self._release(c, cut))
         except StoreUnavailable as error:
             log.warning("worker.not_released", reason=str(error))  # their leases end by themselves
 
     def _release(self, connection: Connection, cut: Sequence[tuple[_Lane, Claim]]) -> None:
-        now, why = self._now(), "The process that did it was stopped."
         for lane, claim in cut:
-            todos.postpone(connection, claim, now, why, now, in_doubt=lane.kind.creates)
+            todos.release(connection, claim, self._now(), creates=lane.kind.creates)
 
     async def _round(self) -> int:
         """Claim and start what is due; how many. The edge: nothing that goes wrong here ends the loop."""
