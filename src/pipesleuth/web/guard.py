@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -31,6 +32,7 @@ class Guard:
         public = urlsplit(public_base_url)
         self._netloc = public.netloc.lower()
         self._hosts = frozenset({"localhost", public.hostname or "", *traffic.settings.allowed_hosts})
+        self._is_ours = lru_cache(maxsize=1024)(self._belongs)  # every request asks, and names are few
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request through, or answer why not."""
@@ -75,7 +77,7 @@ class Guard:
             return False
         return bool(there) and there in {self._netloc, host}
 
-    def _is_ours(self, host: str) -> bool:
+    def _belongs(self, host: str) -> bool:
         if not host:
             return True  # HTTP/1.0 and plain probes name none; every browser does
         try:
