@@ -13,7 +13,7 @@ from pipesleuth.triage.knowledge.sieve import Pattern
 
 _POINTS = {Weight.GENERAL: 5.0, Weight.WEAK: 25.0, Weight.PLAIN: 38.0, Weight.NORMAL: 50.0, Weight.STRONG: 70.0}
 _TEAM = 200.0
-_DEPTH = {Weight.GENERAL: 3.5, Weight.PLAIN: 7.0}
+_DEPTH = {Weight.GENERAL: 3.5, Weight.WEAK: 3.5, Weight.PLAIN: 7.0}
 _CLOSE = 8.0
 _TELLING = frozenset({Weight.STRONG, Weight.NORMAL, Weight.PLAIN})
 _AT_HOME = 8.0
@@ -116,7 +116,8 @@ def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
     if hit.code:
         parts.append((4.0, f"code {hit.code}"))
         if hit.patterns:
-            parts.append((6.0, "code and wording"))
+            # a wrapper is one however clearly it shows
+            parts.append((2.0 if hit.entry.weight is Weight.WEAK else 6.0, "code and wording"))
         elif hit.entry.patterns:
             # a number of Data Factory's covers many causes, a named code one
             parts.append((-20.0 if hit.code.isdigit() or says_little(hit.code) else -6.0, "another wording"))
