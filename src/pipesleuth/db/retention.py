@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, and_, delete, exists, func, or_, select
+from sqlalchemy import Connection, Engine, Select, Table, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
@@ -71,6 +71,8 @@ def prune(url: URL, before: datetime, *, begin: Callable[[int], None], progress:
         while _turn(engine, before, gone, progress):
             pass
         _prune_orphans(engine, before, gone)
+        if any(gone.values()):
+            _written(engine, lambda c: _say(c, before, gone))
         checkpoint(engine)
     except DBAPIError as error:
         lost = away(error, url)
@@ -80,6 +82,14 @@ def prune(url: URL, before: datetime, *, begin: Callable[[int], None], progress:
     finally:
         engine.dispose()
     return gone
+
+
+def _say(connection: Connection, before: datetime, gone: Mapping[str, int]) -> None:
+    """The audit trail says itself that it was shortened."""
+    rows = ", ".join(f"{number} rows of {table}" for table, number in gone.items() if number)
+    details = f"Closed before {timestamp(before)}: {rows}."
+    now = timestamp(datetime.now(UTC))
+    connection.execute(insert(AuditLine).values(timestamp=now, action="Tickets Pruned", details=details))
 
 
 def _turn(engine: Engine, before: datetime, gone: dict[str, int], progress: Progress) -> int:

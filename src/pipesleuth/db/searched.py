@@ -9,7 +9,22 @@ has none of it; there the tickets' own columns are compared.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Unicode, UnicodeText, text
+import re
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Unicode,
+    UnicodeText,
+    func,
+    text,
+)
 
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 METADATA = MetaData()
@@ -51,3 +66,9 @@ def has_trigrams(connection: Connection) -> bool:
     """Whether the database could be given trigrams: FTS5 since SQLite 3.34, pg_trgm where it may be created."""
     question = _TRIGRAMS.get(connection.dialect.name)
     return question is not None and connection.execute(text(question)).first() is not None
+
+
+def contains(column: Any, wanted: str) -> ColumnElement[bool]:
+    """Whether a column has these letters in it, case aside; none of them is a wildcard, also not SQL Server's `[`."""
+    escaped = re.sub(r"([/%_\[])", r"/\1", wanted)
+    return func.lower(column).like(func.lower(f"%{escaped}%"), escape="/")

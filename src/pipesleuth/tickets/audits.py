@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select
 
-from pipesleuth.db.searched import has_words
+from pipesleuth.db.searched import contains, has_words
 from pipesleuth.db.tables import AuditLine, Inbound
 from pipesleuth.tickets import pages, search
 from pipesleuth.tickets.cards import audit
@@ -88,7 +88,7 @@ def _prepared(connection: Connection, wanted: AuditFilter) -> _Wanted:
     if not wanted.q.strip():
         return _Wanted(where, None, None)
     if not has_words(connection):
-        where.append(or_(*(column.icontains(wanted.q.strip(), autoescape=True) for column in COMPARED)))
+        where.append(or_(*(contains(column, wanted.q.strip()) for column in COMPARED)))
         return _Wanted(where, None, None)
     found = search.find(connection, search.TICKETS, wanted.q, AuditLine.ticket_id)
     return _Wanted(where, found, search.find(connection, search.LINES, wanted.q, AuditLine.id))

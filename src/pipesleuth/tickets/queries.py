@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, or_
 
 from pipesleuth.db import orders
 from pipesleuth.db.orders import BREACHED_FIRST, CLOSED_AT, SEVERITY_RANK
-from pipesleuth.db.searched import has_words
+from pipesleuth.db.searched import contains, has_words
 from pipesleuth.db.tables import Ticket
 from pipesleuth.model import Status, timestamp
 from pipesleuth.tickets import lineage, pages, search
@@ -159,7 +159,7 @@ def _way(connection: Connection, status: Status, wanted: Filter, order: Order, b
     walked, index = conditions(connection, status, wanted, order.index), _filtered(wanted)
     if not has_words(connection):
         if wanted.q.strip():
-            walked.append(or_(*(column.icontains(wanted.q.strip(), autoescape=True) for column in SEARCHED)))
+            walked.append(or_(*(contains(column, wanted.q.strip()) for column in SEARCHED)))
         return _Way(walked, _total(connection, walked))
     search.plan_anew(connection)
     gathered = conditions(connection, status, wanted, index or orders.TIME)
