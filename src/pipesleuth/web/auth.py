@@ -13,7 +13,7 @@ from pipesleuth.model import timestamp
 from pipesleuth.tickets import banners
 from pipesleuth.web.deps import House, SignedIn, TheHouse, address_of, bearer, person
 from pipesleuth.web.errors import Problem
-from pipesleuth.web.schemas import Credentials, Me, Token, refusals
+from pipesleuth.web.schemas import Config, Credentials, Me, Token, refusals
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 
@@ -44,7 +44,7 @@ async def me(who: SignedIn) -> Me:
     return Me(email=who.email, full_name=who.full_name, role=who.role, last_login=who.last_login)
 
 
-@router.get("/config", responses=refusals(401, 503))
+@router.get("/config", response_model=Config, responses=refusals(401, 503))
 async def config(
     request: Request,
     house: TheHouse,

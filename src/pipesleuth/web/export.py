@@ -15,11 +15,14 @@ from pipesleuth.tickets import audits, export, queries
 from pipesleuth.tickets.audits import AuditFilter
 from pipesleuth.tickets.queries import Filter
 from pipesleuth.web.deps import House, SignedIn, TheHouse
-from pipesleuth.web.schemas import Storable, refusals
+from pipesleuth.web.schemas import Storable, a_file, refusals
 from pipesleuth.web.tickets import Sort, Text, Wanted
 
 router = APIRouter(
-    prefix="/api/export", tags=["export"], default_response_class=StreamingResponse, responses=refusals(400, 401, 503)
+    prefix="/api/export",
+    tags=["export"],
+    default_response_class=StreamingResponse,
+    responses=refusals(400, 401, 503) | a_file("text/csv", "The filtered view, as a file."),
 )
 
 

@@ -18,7 +18,7 @@ from pipesleuth.outbox import beats
 from pipesleuth.tickets import coverage, owed, standing
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.deps import House, TheHouse
-from pipesleuth.web.schemas import refusals
+from pipesleuth.web.schemas import Ready, refusals
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["operations"])
@@ -30,7 +30,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    response_model=Ready,
+    responses=refusals(400) | {503: {"model": Ready, "description": "Not ready; `checks` says why."}},
+)
 async def readyz(house: TheHouse, what: Annotated[Literal["intake"] | None, Query(alias="for")] = None) -> Response:
     """The database answers with this version's schema and a worker beats, here or in another process.
 

@@ -236,3 +236,53 @@ class Handover(BaseModel):
     holders: list[dict[str, Any]]
     recurring: list[dict[str, Any]]
     markdown: str
+
+
+class Config(BaseModel):
+    """How people come in here and, with a token, what the pages need to know."""
+
+    registration: dict[str, str]
+    allowed_email_domains: list[str]
+    password_login: bool
+    sign_on: list[dict[str, str]]
+    server_time: str
+    itsm_tool: str | None = None
+    jira_base_url: str | None = None
+    banners: list[Any] = []
+    sla_warn_share: float | None = None
+    version: str | None = None
+
+
+class RelatedTickets(BaseModel):
+    """Tickets of the same failure, and how it ended before."""
+
+    tickets: list[dict[str, Any]]
+    seen: dict[str, Any]
+
+
+class Triaged(BaseModel):
+    """What the knowledge base says of a text, or why the body in it is no failure."""
+
+    failures: list[dict[str, Any]] | None = None
+    status: Literal["ignored"] | None = None
+    reason: str | None = None
+
+
+class Events(BaseModel):
+    """What a socket would have said."""
+
+    epoch: str
+    sequence: int
+    events: list[dict[str, Any]]
+
+
+class Ready(BaseModel):
+    """Whether the service can do its work, and what of it stands."""
+
+    status: Literal["ready", "draining", "not_ready"]
+    checks: dict[str, bool]
+
+
+def a_file(media: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """The answer of a route that gives a file, for its description."""
+    return {200: {"description": description, "content": {media: {"schema": {"type": "string", "format": "binary"}}}}}

@@ -18,7 +18,7 @@ from pipesleuth.model import StoreUnavailable, timestamp
 from pipesleuth.tickets.feed import RESYNC
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.deps import House, SignedIn, TheHouse
-from pipesleuth.web.schemas import refusals
+from pipesleuth.web.schemas import Events, refusals
 
 HELLO_SECONDS = 10.0
 LONGEST_HELLO = 4096
@@ -84,7 +84,7 @@ async def _listen(socket: WebSocket, house: House, token: str, since: int | None
         house.gauges.sockets.dec()
 
 
-@router.get("/api/events", responses=refusals(400, 401, 503))
+@router.get("/api/events", response_model=Events, responses=refusals(400, 401, 503))
 async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge=0, le=LAST)] = 0) -> Response:
     """What a socket would have said after this number; a single `resync` where that is too much."""
     epoch, position = await house.feed.place()

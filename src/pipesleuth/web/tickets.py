@@ -29,10 +29,13 @@ from pipesleuth.web.schemas import (
     Judgement,
     Note,
     PastedText,
+    RelatedTickets,
     Storable,
     Summary,
     TicketList,
+    Triaged,
     WholeTicket,
+    a_file,
     refusals,
 )
 
@@ -133,7 +136,11 @@ def _whole(connection: Connection, ticket_id: str, house: House) -> tuple[dict[s
     return cards.whole(connection, row, house.links), recalled(row)
 
 
-@router.get("/tickets/{ticket_id}/payload", responses=refusals(401, 404, 503), response_class=Response)
+@router.get(
+    "/tickets/{ticket_id}/payload",
+    responses=refusals(401, 404, 503) | a_file("application/octet-stream", "The body, as it came."),
+    response_class=Response,
+)
 async def payload(ticket_id: Storable, _who: SignedIn, house: TheHouse) -> Response:
     """The webhook's complete body, as a file."""
     waiting = await house.database.read(lambda c: related.payload(c, ticket_id))
@@ -151,7 +158,7 @@ async def payload(ticket_id: Storable, _who: SignedIn, house: TheHouse) -> Respo
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
-@router.get("/tickets/{ticket_id}/related", responses=refusals(401, 404, 503))
+@router.get("/tickets/{ticket_id}/related", response_model=RelatedTickets, responses=refusals(401, 404, 503))
 async def related_tickets(ticket_id: Storable, _who: SignedIn, house: TheHouse) -> Response:
     """Other tickets of the same fingerprint, and how the failure ended before."""
     found = await house.database.read(lambda c: related.same_failure(c, ticket_id, house.links, house.now()))
@@ -251,7 +258,7 @@ async def inbound(_who: Administrator, house: TheHouse, limit: Limit = 50, curso
     return json_answer(await house.database.read(lambda c: audits.inbound(c, limit, cursor)))
 
 
-@router.post("/triage", responses=refusals(400, 401, 503))
+@router.post("/triage", response_model=Triaged, responses=refusals(400, 401, 503))
 async def triage(pasted: PastedText, _who: SignedIn, house: TheHouse) -> Response:
     """What the knowledge base says of an error text, or of the failures in a webhook's body; nothing is stored."""
     try:
