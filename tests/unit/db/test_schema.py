@@ -69,11 +69,10 @@ def _keys() -> list[tuple[str, list[Any], int]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "columns", "most"), _keys(), ids=lambda value: value if isinstance(value, str) else ""
-)
-def test_no_key_is_longer_than_sql_server_takes(name: str, columns: list[Any], most: int) -> None:
-    assert sum(_bytes(column) for column in columns) <= most, name
+def test_no_key_is_longer_than_sql_server_takes() -> None:
+    lengths = [(name, sum(_bytes(column) for column in columns), most) for name, columns, most in _keys()]
+    assert [each for each in lengths if each[1] > each[2]] == []
+    assert len(lengths) > 30
 
 
 def test_an_index_of_some_rows_is_one_on_sql_server_too() -> None:
