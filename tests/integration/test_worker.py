@@ -50,6 +50,25 @@ async def test_a_lease_is_renewed_while_a_long_call_runs(open_place: Any) -> Non
         assert len(one.calls) + len(other.calls) == 1 or one.calls == []
 
 
+async def test_who_slept_through_its_lease_goes_on_with_nothing(open_place: Any) -> None:
+    async with open_place(told={"jira": Told("jira")}) as place:
+        ticket = await place.ticket()
+        slow = Slow(60)
+        sleeper = worker_of(place, slow, TEMPO, clock=place.clock)
+        await sleeper._round()
+        await asyncio.sleep(0.01)
+        assert len(slow.calls) == 1
+        sleeper._overslept()
+        await finished(sleeper)
+        assert not sleeper.busy
+        todo = await place.todo(ticket, "jira")
+        assert (todo["done_version"], todo["in_doubt"], todo["claim"]) == (0, True, slow.calls[0])
+        place.clock.turn(30)
+        other = worker_of(place, Slow(0), TEMPO, clock=place.clock)
+        await work_off(other)
+        assert await nothing_left(place, ticket)
+
+
 async def test_what_a_dead_worker_held_is_taken_over_when_its_lease_ends(open_place: Any) -> None:
     async with open_place(told={"jira": Told("jira")}) as place:
         ticket = await place.ticket()

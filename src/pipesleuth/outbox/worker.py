@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from weakref import WeakSet
 
 import structlog
 from sqlalchemy import Connection
@@ -17,7 +18,9 @@ from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Retryable, Sto
 from pipesleuth.outbox import holds, pace, settlement, todos
 from pipesleuth.outbox.backoff import pause
 from pipesleuth.outbox.kinds import ClaimLost, Done, Kind, Tempo
+from pipesleuth.outbox.lanes import End, Lane
 from pipesleuth.outbox.todos import Claim
+from pipesleuth.outbox.wakefulness import Wakefulness
 
 BATCH = 32
 IDLE_SECONDS = 0.5
@@ -33,34 +36,6 @@ SETTLED = "settled"
 PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One kind's running calls, and the moment before which its pace allows none."""
-
-    kind: Kind
-    running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
-    resume: datetime | None = None
-    faulty: bool = False
-    probe: str = ""  # the claim of the one try after a pause
-
-    def room(self, now: datetime) -> int:
-        """How many more calls may start now."""
-        if self.resume is not None and self.resume > now:
-            return 0
-        return self.kind.calls - len(self.running)
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """How a try has ended: what was done, or what is to be written of it."""
-
-    lane: _Lane
-    claim: Claim
-    outcome: str
-    done: Done | None = None
-    write: Callable[[Connection], None] | None = None
 
 
 class Worker:
@@ -79,11 +54,13 @@ class Worker:
         self._flooded = flooded
         self._database = database
         self._bell = bell
-        self._lanes = {kind.name: _Lane(kind) for kind in kinds}
+        self._lanes = {kind.name: Lane(kind) for kind in kinds}
         self._tempo = tempo
         self._now = now
         self._stopping = asyncio.Event()
         self._settlement = settlement.Settlement(database, self._write_ends)
+        self._wakefulness = Wakefulness(tempo.lease, self._overslept)
+        self._lost = WeakSet[asyncio.Task[Any]]()
         self.paused = False  # claims nothing; what runs goes on
         self.settled: dict[tuple[str, str], int] = {}
         self.beat: datetime | None = None
@@ -91,6 +68,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`; what runs then is finished."""
         ear = self._bell.listen()
+        self._wakefulness.begin()
         renewing = asyncio.create_task(self._renew(), name="worker.renew")
         try:
             while not self._stopping.is_set():
@@ -100,6 +78,7 @@ class Worker:
             await self._finish()
         finally:
             renewing.cancel()
+            self._wakefulness.end()
             self._bell.leave(ear)
             for lane in self._lanes.values():
                 for task in lane.running:
@@ -138,7 +117,7 @@ class Worker:
         except StoreUnavailable as error:
             log.warning("worker.not_released", reason=str(error))  # their leases end by themselves
 
-    def _release(self, connection: Connection, cut: Sequence[tuple[_Lane, Claim]]) -> None:
+    def _release(self, connection: Connection, cut: Sequence[tuple[Lane, Claim]]) -> None:
         for lane, claim in cut:
             todos.release(connection, claim, self._now(), creates=lane.kind.creates)
 
@@ -191,7 +170,7 @@ class Worker:
             for claim in self._claim_kind(connection, self._lanes[name], most or 1, now, early=most == PROBE)
         ]
 
-    def _claim_kind(self, connection: Connection, lane: _Lane, most: int, now: datetime, *, early: bool) -> list[Claim]:
+    def _claim_kind(self, connection: Connection, lane: Lane, most: int, now: datetime, *, early: bool) -> list[Claim]:
         only = None
         if lane.kind.per_second is not None and not early:  # a probe is alone on its way
             only, free = self._in_turn(connection, lane.kind, lane.kind.per_second, most, now)
@@ -211,7 +190,7 @@ class Worker:
             self._count_probes(connection, lane, claims, now)
         return claims
 
-    def _count_probes(self, connection: Connection, lane: _Lane, claims: Sequence[Claim], now: datetime) -> None:
+    def _count_probes(self, connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> None:
         """A try after a pause waits for nobody's turn, but whoever follows it waits for its own."""
         kind = lane.kind
         for claim in claims:
@@ -238,7 +217,7 @@ class Worker:
             frees += [free] if free is not None else []
         return chosen, min(frees, default=None)
 
-    async def _work(self, lane: _Lane, claim: Claim) -> None:
+    async def _work(self, lane: Lane, claim: Claim) -> None:
         """Do one to-do and write its end, in the trace of the webhook that it came from."""
         about = {"ticket_id": claim.ticket_id, "todo_attempt": claim.attempts}
         with traces.stretch(f"todo {claim.kind}", "consumer", parent=claim.traceparent, **about) as seen:
@@ -249,32 +228,52 @@ class Worker:
             if end.done is not None or end.write is not None:
                 await self._end(end)
 
-    async def _tried(self, lane: _Lane, claim: Claim) -> _End:
+    async def _tried(self, lane: Lane, claim: Claim) -> End:
         """How a try has ended, and what is to be written of it; a handler's own mistake is logged and tried again."""
         try:
-            async with asyncio.timeout(self._tempo.call):
-                done = await lane.kind.handler(claim)
+            done = await self._done(lane, claim)
         except Permanent as error:
-            return _End(lane, claim, "stopped", write=lambda c, e=error: self._stop(c, lane, claim, e))
+            return End(lane, claim, "stopped", write=lambda c, e=error: self._stop(c, lane, claim, e))
         except Retryable as error:
-            return _End(lane, claim, "postponed", write=lambda c, e=error: self._postpone(c, lane, claim, e))
+            return End(lane, claim, "postponed", write=lambda c, e=error: self._postpone(c, lane, claim, e))
         except TimeoutError:
             late = Retryable(f"No answer within {self._tempo.call:g} s.", in_doubt=True)
-            return _End(lane, claim, "postponed", write=lambda c: self._postpone(c, lane, claim, late))
+            return End(lane, claim, "postponed", write=lambda c: self._postpone(c, lane, claim, late))
         except (StoreUnavailable, ClaimLost) as error:
             log.warning("todo.left", kind=claim.kind, ticket=claim.ticket_id, reason=str(error))
-            return _End(lane, claim, "left")
+            return End(lane, claim, "left")
         except Exception as error:
             log.exception("todo.failed", kind=claim.kind, ticket=claim.ticket_id)
             return self._mistaken(lane, claim, error)
-        return _End(lane, claim, SETTLED, done)
+        return End(lane, claim, SETTLED, done)
 
-    def _mistaken(self, lane: _Lane, claim: Claim, error: Exception) -> _End:
+    async def _done(self, lane: Lane, claim: Claim) -> Done:
+        """What the handler has done within a call's time. Raises ClaimLost where this process slept meanwhile."""
+        try:
+            async with asyncio.timeout(self._tempo.call):
+                return await lane.kind.handler(claim)
+        except asyncio.CancelledError as cut:
+            task = asyncio.current_task()
+            if task is None or task not in self._lost:
+                raise
+            self._lost.discard(task)
+            task.uncancel()
+            raise ClaimLost from cut
+
+    def _overslept(self) -> None:
+        """Leave what was about to be done: after a sleep of more than a lease others have taken over."""
+        running = [task for lane in self._lanes.values() for task in lane.running]
+        log.warning("worker.overslept", calls=len(running))
+        for task in running:
+            self._lost.add(task)
+            task.cancel()
+
+    def _mistaken(self, lane: Lane, claim: Claim, error: Exception) -> End:
         """The end of a try that our own mistake has broken."""
         ours = Retryable(f"Internal error: {type(error).__name__}.", in_doubt=True)
-        return _End(lane, claim, "failed", write=lambda c: self._postpone(c, lane, claim, ours))
+        return End(lane, claim, "failed", write=lambda c: self._postpone(c, lane, claim, ours))
 
-    async def _end(self, end: _End) -> None:
+    async def _end(self, end: End) -> None:
         claim = end.claim
         try:
             await self._settlement.of(end)
@@ -291,7 +290,7 @@ class Worker:
         self.settled[key] = self.settled.get(key, 0) + 1
         log.debug("todo.ended", outcome=end.outcome, kind=claim.kind, ticket=claim.ticket_id, attempts=claim.attempts)
 
-    def _write_ends(self, connection: Connection, ends: Sequence[_End]) -> None:
+    def _write_ends(self, connection: Connection, ends: Sequence[End]) -> None:
         """Write ends in the order in which everybody locks: tickets, to-dos, and what a kind shares at the last."""
         now = self._now()
         settlement.hold_tickets(connection, [end.claim for end in ends])
@@ -311,7 +310,7 @@ class Worker:
             if end.write is not None:
                 end.write(connection)
 
-    def _note_well(self, connection: Connection, lane: _Lane, claim: Claim, done: Done, now: datetime) -> None:
+    def _note_well(self, connection: Connection, lane: Lane, claim: Claim, done: Done, now: datetime) -> None:
         """What a to-do that is done says of its kind's pace and hold."""
         if done.messages and lane.kind.per_second is not None:
             per_second = lane.kind.per_second
@@ -321,7 +320,7 @@ class Worker:
         elif lane.faulty and done.called:
             holds.well(connection, claim.kind, now, breaker_faults=self._tempo.breaker_faults)
 
-    def _postpone(self, connection: Connection, lane: _Lane, claim: Claim, error: Retryable) -> None:
+    def _postpone(self, connection: Connection, lane: Lane, claim: Claim, error: Retryable) -> None:
         now, tempo = self._now(), self._tempo
         seconds = pause(claim.attempts, first=tempo.backoff_first, most=tempo.backoff_most, asked=error.after)
         todos.postpone(connection, claim, now + timedelta(seconds=seconds), error.reason, now, in_doubt=error.in_doubt)
@@ -331,7 +330,7 @@ class Worker:
         holds.fault(connection, claim.kind, error.reason, now, asked=asked, breaker_faults=tempo.breaker_faults)
         lane.faulty = True
 
-    def _stop(self, connection: Connection, lane: _Lane, claim: Claim, error: Permanent) -> None:
+    def _stop(self, connection: Connection, lane: Lane, claim: Claim, error: Permanent) -> None:
         now = self._now()
         if todos.stop(connection, claim, error.reason, now) and lane.kind.stopped is not None:
             lane.kind.stopped(connection, claim, error.reason)
