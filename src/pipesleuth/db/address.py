@@ -77,12 +77,10 @@ def _postgresql(url: URL) -> URL:
 
 
 def _is_remote(url: URL) -> bool:
-    hosts = url.query.get("host", url.host or "")
-    each = hosts.split(",") if isinstance(hosts, str) else hosts
-    names = {name.strip() if name.startswith("/") else name.partition(":")[0].strip() for name in each}
-    return url.host not in LOOPBACK and any(
-        name and name not in LOOPBACK and not name.startswith("/") for name in names
-    )
+    """Whether any of its hosts is another machine; a host that begins with a slash is a socket's folder."""
+    said = url.query.get("host", url.host or "")
+    names = [name.strip() for each in ((said,) if isinstance(said, str) else said) for name in each.split(",")]
+    return any(name and not name.startswith("/") and not {name, name.rpartition(":")[0]} & LOOPBACK for name in names)
 
 
 def _names_authorities(url: URL) -> bool:

@@ -10,12 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
 from pipesleuth.db import snapshot
 from pipesleuth.db.address import complete, shown
 from pipesleuth.db.earlier import is_earlier
-from pipesleuth.db.engine import away, checkpoint, open_engine
+from pipesleuth.db.engine import checkpoint, opened
 from pipesleuth.db.tables import Base, Mark
 from pipesleuth.db.upgrade import HEAD, revision, upgrade
 from pipesleuth.model import PipesleuthError, WrongSetting
@@ -65,45 +64,20 @@ def copy(source: URL, target: URL, *, begin: Callable[[int], None], progress: Pr
     if source.set(query={}) == target.set(query={}):
         raise WrongSetting("A database cannot be copied to itself.")
     with ExitStack() as stack:
-        read_from = stack.enter_context(_opened(source))
-        if _is_earlier(read_from, source):
-            read_from = stack.enter_context(_opened(stack.enter_context(snapshot.taken_over(read_from))))
+        read_from = stack.enter_context(opened(source))
+        if _is_earlier(read_from):
+            read_from = stack.enter_context(opened(stack.enter_context(snapshot.taken_over(read_from))))
         upgrade(target)
-        write_to = stack.enter_context(_opened(target))
-        try:
-            return _copy(_Way(read_from, write_to, shown(source), progress, Copied()), begin)
-        except DBAPIError as error:
-            gone = away(error, source) or away(error, target)
-            if gone is not None:
-                raise gone from error
-            raise
+        write_to = stack.enter_context(opened(target))
+        return _copy(_Way(read_from, write_to, shown(source), progress, Copied()), begin)
 
 
-class _opened:  # noqa: N801  # used as the word of a `with`
-    """An engine that is let go of at the end."""
-
-    def __init__(self, url: URL) -> None:
-        self._engine = open_engine(url)
-
-    def __enter__(self) -> Engine:
-        return self._engine
-
-    def __exit__(self, *_: object) -> None:
-        self._engine.dispose()
-
-
-def _is_earlier(engine: Engine, url: URL) -> bool:
+def _is_earlier(engine: Engine) -> bool:
     """Whether the source is the earlier system's. Raises WrongSetting where its schema is not this version's."""
-    try:
-        with engine.connect() as connection:
-            if is_earlier(connection):
-                return True
-            found = revision(connection)
-    except DBAPIError as error:
-        gone = away(error, url)
-        if gone is not None:
-            raise gone from error
-        raise
+    with engine.connect() as connection:
+        if is_earlier(connection):
+            return True
+        found = revision(connection)
     if found != HEAD:
         raise WrongSetting(
             f"The source has {f'schema {found}' if found else 'no schema'}, this program copies {HEAD}. Run "

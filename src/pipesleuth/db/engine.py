@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Generator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -47,6 +49,21 @@ def open_engine(url: URL, *, connect_seconds: int = CONNECT_SECONDS) -> Engine:
         raise WrongSetting(f"DATABASE_URL: {_missing(url.drivername, error)}") from error
     event.listen(engine, "handle_error", _let_go)
     return engine
+
+
+@contextlib.contextmanager
+def opened(url: URL) -> Generator[Engine]:
+    """An engine that is let go of at the end. Raises StoreUnavailable where the database is away, WrongSetting."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    except SQLAlchemyError as error:
+        gone = away(error, url)
+        if gone is None:
+            raise
+        raise gone from error
+    finally:
+        engine.dispose()
 
 
 def away(error: SQLAlchemyError, url: URL) -> StoreUnavailable | None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import aliased
 
-from pipesleuth.db.engine import away, checkpoint, open_engine
+from pipesleuth.db.engine import checkpoint, opened
 from pipesleuth.db.faults import is_passing
 from pipesleuth.db.tables import AuditLine, Base, Inbound, Ticket, Todo
 from pipesleuth.model import Status, WrongSetting, timestamp
@@ -38,23 +38,14 @@ def span(text: str) -> timedelta:
 
 def expected(url: URL, before: datetime) -> dict[str, int]:
     """How many rows of each table `prune` would delete. Raises StoreUnavailable."""
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection:
-            ids = _old(before, leaders_too=True).with_only_columns(Ticket.id)
-            counts = {"tickets": _count(connection, ids)}
-            for table in _theirs():
-                rows = select(table.c.ticket_id).where(table.c.ticket_id.in_(ids))
-                counts[table.name] = _count(connection, rows)
-            counts["audit_trail"] += _count(connection, _orphans(before, 0))
-            return counts
-    except DBAPIError as error:
-        gone = away(error, url)
-        if gone is not None:
-            raise gone from error
-        raise
-    finally:
-        engine.dispose()
+    with opened(url) as engine, engine.connect() as connection:
+        ids = _old(before, leaders_too=True).with_only_columns(Ticket.id)
+        counts = {"tickets": _count(connection, ids)}
+        for table in _theirs():
+            rows = select(table.c.ticket_id).where(table.c.ticket_id.in_(ids))
+            counts[table.name] = _count(connection, rows)
+        counts["audit_trail"] += _count(connection, _orphans(before, 0))
+        return counts
 
 
 def prune(url: URL, before: datetime, *, begin: Callable[[int], None], progress: Progress) -> dict[str, int]:
@@ -64,9 +55,8 @@ def prune(url: URL, before: datetime, *, begin: Callable[[int], None], progress:
     It can be cut off at any moment and begun again. Raises StoreUnavailable.
     """
     begin(expected(url, before)["tickets"])
-    engine = open_engine(url)
     gone: dict[str, int] = {"tickets": 0} | {table.name: 0 for table in _theirs()}
-    try:
+    with opened(url) as engine:
         # Those that stand folded go first; the ones above them in the next turn.
         while _turn(engine, before, gone, progress):
             pass
@@ -74,13 +64,6 @@ def prune(url: URL, before: datetime, *, begin: Callable[[int], None], progress:
         if any(gone.values()):
             _written(engine, lambda c: _say(c, before, gone))
         checkpoint(engine)
-    except DBAPIError as error:
-        lost = away(error, url)
-        if lost is not None:
-            raise lost from error
-        raise
-    finally:
-        engine.dispose()
     return gone
 
 

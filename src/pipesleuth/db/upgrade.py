@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
 from pipesleuth.db.earlier import is_earlier
-from pipesleuth.db.engine import away, open_engine
+from pipesleuth.db.engine import opened
 from pipesleuth.model import WrongSetting
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def upgrade(url: URL) -> bool:
     """
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(url)
-    try:
+    with opened(url) as engine:
         with engine.connect() as connection:
             if not _is_behind(revision(connection)):
                 return False
@@ -64,23 +62,13 @@ def upgrade(url: URL) -> bool:
                 _adopt(connection, url)
             else:
                 run(connection)
-    except DBAPIError as error:
-        gone = away(error, url)
-        if gone is not None:
-            raise gone from error
-        raise
-    finally:
-        engine.dispose()
     return True
 
 
 def check(url: URL) -> str | None:
     """What is wrong with the database's schema, in a sentence; None where it is right. Raises StoreUnavailable."""
-    engine = open_engine(url)
-    try:
-        found, earlier = _look(engine, url)
-    finally:
-        engine.dispose()
+    with opened(url) as engine, engine.connect() as connection:
+        found, earlier = revision(connection), is_earlier(connection)
     if not _is_behind(found):
         return None
     if found is None and earlier:
@@ -151,18 +139,6 @@ def _is_behind(found: str | None) -> bool:
             "tickets over with `pipesleuth db copy`."
         )
     return found is None or found < HEAD
-
-
-def _look(engine: Engine, url: URL) -> tuple[str | None, bool]:
-    """The schema that is there, and whether it is the earlier system's."""
-    try:
-        with engine.connect() as connection:
-            return revision(connection), is_earlier(connection)
-    except DBAPIError as error:
-        gone = away(error, url)
-        if gone is not None:
-            raise gone from error
-        raise
 
 
 def _config() -> Config:
