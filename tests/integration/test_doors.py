@@ -134,7 +134,7 @@ async def test_every_registered_source_has_a_door_by_its_name_and_aliases(place:
 
 
 async def test_an_unknown_source_is_named_as_such(place: Place) -> None:
-    answer = await place.post(adf(), "/hooks/airflow")
+    answer = await place.post(adf(), "/hooks/prefect")
     is_error(answer, 404, "unknown_source")
     assert answer.json()["field"] == "source"
 

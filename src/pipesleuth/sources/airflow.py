@@ -91,7 +91,9 @@ class Airflow:
         known = self._failure((found,))
         spoken = pick((found,), ("pipelinename", "pipeline", "jobname"), text.name) or subject(found)
         named = known.pipeline if known.pipeline != UNNAMED else spoken or UNNAMED
-        return [replace(known, pipeline=named, error_message=known.error_message or message, unknown_shape=True)]
+        run = known.run_id or _key(None, named, pick((found,), ("pipelinerunid", "jobrunid"), text.run_identity))
+        said_there = known.error_message or message
+        return [replace(known, pipeline=named, run_id=run, error_message=said_there, unknown_shape=True)]
 
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """The failed tasks of the run and the end of the log of the first of them, as far as `seconds` allow."""
