@@ -203,4 +203,4 @@ async def test_the_described_api_is_the_one_that_answers(place: Place) -> None:
     for page in ("/login", "/dashboard", "/healthz", "/readyz", "/metrics", "/docs"):
         answer = await place.client.get(page)
         assert answer.status_code == 200, page
-        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'" in answer.headers["content-security-policy"]
