@@ -33,7 +33,7 @@ def series(connection: Connection, since: datetime, until: datetime) -> dict[str
     days = [(since + timedelta(days=number)).date().isoformat() for number in range((until - since).days + 1)]
     if days[-1] != until.date().isoformat():
         days.append(until.date().isoformat())
-    failures, repairs, kept = _by_day(connection, within)
+    failures, repairs, kept = _by_day(connection, since, until)
     return {
         "failures_per_day": _filled(days, failures, dict.fromkeys(map(str, Severity), 0)),
         "mttr_per_day": _filled(days, repairs, {"minutes": None}),
@@ -51,28 +51,44 @@ def _filled(days: Sequence[str], found: Mapping[str, Mapping[str, Any]], empty: 
 _Days = dict[str, dict[str, Any]]
 
 
-def _by_day(connection: Connection, within: Sequence[ColumnElement[bool]]) -> tuple[_Days, _Days, _Days]:
-    """Failures by severity, minutes to repair, and kept and broken promises, in one go over the tickets."""
-    met = func.sum(case((Ticket.sla_status == SlaStatus.MET, 1), else_=0))
-    breached = func.sum(case((Ticket.sla_status == SlaStatus.BREACHED, 1), else_=0))
-    took = case((Ticket.status == Status.ACKNOWLEDGED, Ticket.ack_seconds))
-    rows = connection.execute(
-        select(_DAY, Ticket.severity, func.count(), met, breached, func.sum(took * 1.0), func.count(took))
-        .where(*within)
-        .group_by(_DAY, Ticket.severity)
-    )
+def _by_day(connection: Connection, since: datetime, until: datetime) -> tuple[_Days, _Days, _Days]:
+    """Failures by severity, minutes to repair, and kept and broken promises; a month at a time, to sort in little."""
     failures: _Days = {}
     promises: _Days = {}
     spent: dict[str, tuple[float, int]] = {}
-    for day, severity, count, in_time, late, seconds, ended in rows:
-        failures.setdefault(day, {})[severity] = count
-        sums = promises.setdefault(day, {"met": 0, "breached": 0})
-        sums["met"] += int(in_time)
-        sums["breached"] += int(late)
-        before = spent.get(day, (0.0, 0))
-        spent[day] = (before[0] + float(seconds or 0), before[1] + ended)
+    while since <= until:
+        end = min(since + LONG, until)
+        for day, severity, count, in_time, late, seconds, ended in _by_severity(
+            connection, since, end, last=end == until
+        ):
+            told = failures.setdefault(day, {})
+            told[severity] = told.get(severity, 0) + count
+            sums = promises.setdefault(day, {"met": 0, "breached": 0})
+            sums["met"] += int(in_time)
+            sums["breached"] += int(late)
+            before = spent.get(day, (0.0, 0))
+            spent[day] = (before[0] + float(seconds or 0), before[1] + ended)
+        if end == until:
+            break
+        since = end
     repairs = {day: {"minutes": round(seconds / ended / 60, 1)} for day, (seconds, ended) in spent.items() if ended}
     return failures, repairs, promises
+
+
+def _by_severity(connection: Connection, since: datetime, until: datetime, *, last: bool) -> Sequence[Any]:
+    """For each day and severity: failures, SLAs met and breached, seconds to repair and of how many.
+
+    What comes at `until` itself counts in the `last` stretch only.
+    """
+    met = func.sum(case((Ticket.sla_status == SlaStatus.MET, 1), else_=0))
+    breached = func.sum(case((Ticket.sla_status == SlaStatus.BREACHED, 1), else_=0))
+    took = case((Ticket.status == Status.ACKNOWLEDGED, Ticket.ack_seconds))
+    end = Ticket.timestamp <= timestamp(until) if last else Ticket.timestamp < timestamp(until)
+    return connection.execute(
+        select(_DAY, Ticket.severity, func.count(), met, breached, func.sum(took * 1.0), func.count(took))
+        .where(Ticket.timestamp >= timestamp(since), end)
+        .group_by(_DAY, Ticket.severity)
+    ).all()
 
 
 def _counted(connection: Connection, within: Sequence[ColumnElement[bool]], column: Any) -> list[tuple[Any, int]]:

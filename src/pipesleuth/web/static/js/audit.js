@@ -9,11 +9,6 @@ import { actionTone, count } from "./words.js";
 const PAGE = 100;
 const HEADS = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
 
-export function lineMatches(line, words) {
-	const wanted = words.trim().toLowerCase();
-	return !wanted || Object.values(line).some((value) => String(value ?? "").toLowerCase().includes(wanted));
-}
-
 export default function Audit(app, panel) {
 	let [known, cursor, state, fault, turns, key, actions] = [[], null, "new", null, 0, "", []];
 
@@ -41,7 +36,7 @@ export default function Audit(app, panel) {
 
 	function draw() {
 		const { view, summary } = app;
-		const shown = known.filter((line) => lineMatches(line, view.q) && (!view.action || line.action === view.action));
+		const shown = known.filter((line) => !view.action || line.action === view.action);
 		fill(
 			panel,
 			html`${cards(summary)}

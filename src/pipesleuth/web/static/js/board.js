@@ -48,7 +48,7 @@ export class Board {
 		if (scrollY >= READING) for (const id of arrived) this.#held.add(id);
 		const all = tickets.shown(view.tab, view, now);
 		const cards = this.#held.size ? all.filter((card) => !this.#held.has(card.id)) : all;
-		drawFilters(this.filters, view, cards, wide);
+		drawFilters(this.filters, view, cards, wide, this.#app.summary?.facets);
 		this.shelf.show(grouped(cards, view.group));
 		this.pill.hidden = all.length === cards.length;
 		this.pill.textContent = `${all.length - cards.length} new`;

@@ -27,7 +27,7 @@ const options = (choice, chosen, none) =>
 		([value, name]) => html`<option value="${value}" ${flag("selected", value === chosen)}>${name}</option>`,
 	)}`;
 
-export function drawFilters(target, view, cards, wide) {
+export function drawFilters(target, view, cards, wide, facets) {
 	const sources = [...new Set([...Object.keys(SOURCES), ...choices(cards, "source", view.source)])];
 	const hidden = ["team", "category"].reduce((sum, name) => sum + view[name].length, view.from || view.to ? 1 : 0);
 	const dates = ["from", "to"].map(
@@ -51,8 +51,7 @@ export function drawFilters(target, view, cards, wide) {
 				${options(GROUPS, view.group, "No groups")}</select></label>
 			${button("csv", "Download CSV")}</div>
 		<div id="further" ${flag("hidden", !wide)}>
-			${row("team", choices(cards, "team", view.team), view)}
-			${row("category", choices(cards, "category", view.category), view)}
+			${["team", "category"].map((name) => row(name, choices(cards, name, [...view[name], ...(facets?.[name] ?? [])]), view))}
 			<div class="chips dates" role="group" aria-label="Date range">${dates}${presets}</div></div>`,
 	);
 }

@@ -1,6 +1,5 @@
 // Why there is no ticket: every webhook of late; and a box to ask what Pipesleuth would say.
 
-import { lineMatches } from "./audit.js";
 import { badge, button, facts, table, toTicket, trouble, words } from "./furniture.js";
 import { fill, html } from "./template.js";
 import { cause, layers, steps } from "./ticket.js";
@@ -8,6 +7,11 @@ import { cut, moment, size } from "./times.js";
 import { plain } from "./words.js";
 
 const HEADS = ["Time", "Door", "Outcome", "Reason", "Ticket", "Size", "Digest"];
+
+function lineMatches(line, words) {
+	const wanted = words.trim().toLowerCase();
+	return !wanted || Object.values(line).some((value) => String(value ?? "").toLowerCase().includes(wanted));
+}
 
 export default function Inbound(app, panel) {
 	let [rows, cursor, fault] = [null, null, null];
