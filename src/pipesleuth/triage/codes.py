@@ -47,6 +47,7 @@ _EMPTY = frozenset(
         "java.util.concurrent.executionexception",
         "executionexception",
         "system.aggregateexception",
+        "system.typeinitializationexception",
         "aggregateexception",
         "jobaborted",
         "executionerror",
@@ -137,9 +138,8 @@ def _qualified(code: str, causes: Sequence[Cause]) -> str:
 def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]]:
     """Each code with how much it says.
 
-    In a chain of Java causes Spark's outermost own class is the one it is known by, Data Factory's innermost.
+    In a chain of causes the outermost class of Spark and of .NET is the one it is known by, another's the innermost.
     """
-    inward = 0.1 if source == "data_factory" else -0.1
     number = 0
     while number < len(causes):
         cause = causes[number]
@@ -149,13 +149,17 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
         code = _shown(cause, source)
         if code is not None:
             weight = _WEIGHT.get(cause.kind, 0.0)
-            weight += min(number, 40) * (
-                inward if cause.kind == "exception" else -0.1 if cause.kind == "frame" else 0.1
-            )
+            weight += min(number, 40) * (0.1 if _known_by_innermost(cause, source) else -0.1)
             if says_little(code):
-                weight = 20 + weight * 0.1 - 5 * (code in _LAST)
+                weight = 20 + weight * 0.1 - 5 * (code in _LAST) - 6 * (code.rsplit(".", 1)[-1].casefold() in _WRAPPERS)
             yield weight, code
         number += 1
+
+
+def _known_by_innermost(cause: Cause, source: str) -> bool:
+    if cause.kind == "exception":
+        return source == "data_factory" and not (cause.code or "").startswith("System.")
+    return cause.kind != "frame"
 
 
 def says_little(code: str) -> bool:

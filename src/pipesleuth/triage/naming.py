@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Tt]able(?: or view)?|[Vv]iew|[Rr]elation|[Ss]chema|[Cc]atalog|[Dd]atabase|[Vv]olume|[Ee]ntity)(?: name)?:? ?(?:is )?"
         + _QUOTED,
         r"[Tt]able(?: or view not found)?:? (?P<e>[A-Za-z_]\w{0,80}(?:\.[A-Za-z_]\w{0,80}){1,3})",
+        r"collection:? (?P<e>[A-Za-z_]\w{0,80}\.[A-Za-z_][\w.]{0,120})",
         r"(?:INTO|FROM|UPDATE|TABLE|into table|from table) (?P<e>\[?[A-Za-z_]\w{0,80}\]?(?:\.\[?[A-Za-z_]\w{0,80}\]?){1,3})",
     ),
     "path": (
@@ -113,6 +114,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: ?[Nn]ame)?:? ?" + _QUOTED,
         r"(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,
         r"Container Name: (?P<e>[\w$.\-]{1,80})",
+        r"[Ss]torage account (?P<e>(?=[a-z]{0,23}\d)[a-z0-9]{4,24})\b",
     ),
     "resource": (
         r"(?P<e>/subscriptions/[^\s'\"<>,;)\]]{10,400})",
