@@ -37,8 +37,23 @@ OF_LATE = timedelta(days=3)  # what failed since may still be open
 TEXTS = Path(__file__).parent.parent / "tests" / "evaluation"
 PEOPLE = ("Dana Roth", "Ravi Menon", "Mira Köhler", "Chen Wei", "Ana Souza", "Tom O'Neill", "Zoë Ward", "José Lima")
 VERBS = ("load", "ingest", "copy", "merge", "publish", "export", "train", "score", "clean", "archive")
-DOMAINS = ("orders", "ledger", "campaigns", "payroll", "inventory", "features", "gdpr_audit", "bronze_events", "weather")
-NOTES = ("Firewall rule added.", "Ran again by hand, it went through.", "Credentials renewed.", "Schema fixed upstream.")
+DOMAINS = (
+    "orders",
+    "ledger",
+    "campaigns",
+    "payroll",
+    "inventory",
+    "features",
+    "gdpr_audit",
+    "bronze_events",
+    "weather",
+)
+NOTES = (
+    "Firewall rule added.",
+    "Ran again by hand, it went through.",
+    "Credentials renewed.",
+    "Schema fixed upstream.",
+)
 TABLES = ("tickets", "audit_trail", "todos", "ticket_words", "line_words")
 BATCH = 5000
 Row = dict[str, Any]
@@ -114,6 +129,55 @@ def _fill(connection: sqlite3.Connection, count: int) -> None:
     connection.execute("COMMIT")
 
 
+def copy(path: Path, url: str) -> None:
+    """Fill a PostgreSQL database with the history of a SQLite file, unless it has it already."""
+    import psycopg  # noqa: PLC0415  # only where there is one
+
+    upgrade(make_url(url))
+    began = time.monotonic()
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(sqlite3.connect(path)) as source, psycopg.connect(plain) as target:
+        if target.execute("SELECT 1 FROM tickets LIMIT 1").fetchone():
+            return
+        held = target.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = ANY(%s) AND "
+            "indexname NOT LIKE 'pk%%' AND indexname NOT LIKE 'uq%%'",
+            (list(TABLES),),
+        ).fetchall()
+        for name, _ in held:
+            target.execute(f'DROP INDEX "{name}"'.encode())
+        for table in TABLES:
+            target.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+            _copy(source, target, table)
+            target.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
+        for _, statement in held:
+            target.execute(statement.encode())
+        for table, key in (("audit_trail", "id"), ("ticket_words", "number")):
+            sequence = f"pg_get_serial_sequence('{table}', '{key}')"
+            target.execute(f"SELECT setval({sequence}, (SELECT max({key}) FROM {table}))".encode())  # noqa: S608  # our own names
+    with psycopg.connect(plain, autocommit=True) as target:
+        target.execute("VACUUM ANALYZE")
+    print(f"copied to PostgreSQL in {time.monotonic() - began:.0f} s")
+
+
+def _copy(source: sqlite3.Connection, target: Any, table: str) -> None:
+    rows = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # our own names
+    names = [column[0] for column in rows.description]
+    kinds = dict(
+        target.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s", (table,)
+        ).fetchall()
+    )
+    # SQLite's truth is 0 and 1.
+    truths = [number for number, name in enumerate(names) if kinds[name] == "boolean"]
+    with target.cursor().copy(f"COPY {table} ({', '.join(names)}) FROM STDIN".encode()) as stream:
+        for row in rows:
+            values = list(row)
+            for number in truths:
+                values[number] = values[number] is not None and bool(values[number])
+            stream.write_row(values)
+
+
 def _insert(connection: sqlite3.Connection, table: str, rows: list[Row]) -> None:
     names = list(rows[0])
     places = ", ".join("?" * len(names))
@@ -131,7 +195,11 @@ def batches(count: int) -> Iterator[Batch]:
     for number in range(count):
         made = begin + step * number + timedelta(milliseconds=chance.randrange(1000))
         # A few failures come very often, most of them rarely.
-        kind = kinds[min(int(chance.paretovariate(0.7)) - 1, len(kinds) - 1) if chance.random() < 0.7 else chance.randrange(len(kinds))]
+        kind = kinds[
+            min(int(chance.paretovariate(0.7)) - 1, len(kinds) - 1)
+            if chance.random() < 0.7
+            else chance.randrange(len(kinds))
+        ]
         _add(batch, kind, number, made, chance)
         if len(batch.tickets) == BATCH or number + 1 == count:
             yield batch
@@ -147,7 +215,9 @@ def _kinds(chance: random.Random) -> list[Kind]:
         for text in (TEXTS / file).read_text(encoding="utf-8").splitlines():
             case = json.loads(text)
             for pipeline in chance.sample(names, 8):
-                failure = Failure(source=source, pipeline=pipeline, error_message=case["message"], error_code=case.get("error_code"))
+                failure = Failure(
+                    source=source, pipeline=pipeline, error_message=case["message"], error_code=case.get("error_code")
+                )
                 found.append(_kind(failure, triage.provisional(failure), finops))
     chance.shuffle(found)
     return found
@@ -179,7 +249,10 @@ def _add(batch: Batch, kind: Kind, number: int, made: datetime, chance: random.R
     ticket_id = f"{'DBX' if databricks else 'ADF'}-{made:%Y%m%dT%H%M%S}-{chance.getrandbits(24):06x}"
     run = f"{chance.getrandbits(50)}" if databricks else _guid(chance)
     row: Row = kind.columns | {"id": ticket_id, "timestamp": timestamp(made), "run_id": run}
-    row |= {"sla_due_at": timestamp(made + timedelta(seconds=row["sla_seconds"])), "seen_count": 1 + chance.randrange(3)}
+    row |= {
+        "sla_due_at": timestamp(made + timedelta(seconds=row["sla_seconds"])),
+        "seen_count": 1 + chance.randrange(3),
+    }
     row |= {"caused_by": batch.tickets[-1]["id"] if batch.tickets and chance.random() < 0.04 else None}
     row |= {"itsm_ticket_id": f"OPS-{number + 1}", "slack_ts": f"{made.timestamp():.6f}", "slack_channel": "C0FAILURES"}
     row |= {"blob_log_url": f"https://acme.blob.core.windows.net/rca/{made:%Y-%m-%d}/{ticket_id}-payload.json"}
@@ -203,11 +276,23 @@ def _fate(row: Row, made: datetime, chance: random.Random) -> Row:
     closed, due = made + timedelta(seconds=seconds), made + timedelta(seconds=row["sla_seconds"])
     still = (NOW - made < OF_LATE and chance.random() < 0.5) or closed > NOW
     if not still:
-        fate = (str(Status.ACKNOWLEDGED), chance.choice(PEOPLE), timestamp(closed), seconds, str(sla.verdict(closed, due)))
+        fate = (
+            str(Status.ACKNOWLEDGED),
+            chance.choice(PEOPLE),
+            timestamp(closed),
+            seconds,
+            str(sla.verdict(closed, due)),
+        )
     else:
         taken = chance.random() < 0.3
         clock = str(SlaStatus.BREACHED if due < NOW else SlaStatus.PENDING)
-        fate = (str(Status.IN_PROGRESS if taken else Status.OPEN), chance.choice(PEOPLE) if taken else None, None, None, clock)
+        fate = (
+            str(Status.IN_PROGRESS if taken else Status.OPEN),
+            chance.choice(PEOPLE) if taken else None,
+            None,
+            None,
+            clock,
+        )
     told = dict(zip(("status", "ack_user", "ack_ts", "ack_seconds", "sla_status"), fate, strict=True))
     return told | {"version": 4 + 2 * (not still)}
 
@@ -215,7 +300,13 @@ def _fate(row: Row, made: datetime, chance: random.Random) -> Row:
 def _lines(row: Row, diagnosis: Diagnosis, made: datetime, chance: random.Random) -> list[Row]:
     key = row["itsm_ticket_id"]
     said = [
-        (1, "Ticket Created", trail.SYSTEM, f"{diagnosis.said_by} says {diagnosis.category}, {diagnosis.confidence} confidence.", trail.NEW_TICKET),
+        (
+            1,
+            "Ticket Created",
+            trail.SYSTEM,
+            f"{diagnosis.said_by} says {diagnosis.category}, {diagnosis.confidence} confidence.",
+            trail.NEW_TICKET,
+        ),
         (2, "Blob Saved", trail.SYSTEM, row["blob_log_url"], trail.TICKET_UPDATED),
         (3, "Jira Created", trail.SYSTEM, key, trail.TICKET_UPDATED),
         (4, "Slack Sent", trail.SYSTEM, row["slack_ts"], trail.TICKET_UPDATED),

@@ -13,11 +13,15 @@ from typing import Any, TypeVar
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipesleuth.db import upgrade
+from pipesleuth.db import searched, upgrade
 from pipesleuth.db.database import open_engine
 from pipesleuth.doctor.finding import Case, Chart
 from pipesleuth.tickets import banners
 
+NO_TRIGRAMS = (
+    "PostgreSQL: have an administrator run CREATE EXTENSION pg_trgm, then CREATE INDEX ix_ticket_words_words ON "
+    "ticket_words USING gin (words gin_trgm_ops), and the same for line_words. SQLite: use one of 3.34 or newer."
+)
 SCARCE_BYTES, FULL_BYTES = 1_000_000_000, 200_000_000
 
 T = TypeVar("T")
@@ -43,6 +47,8 @@ async def database(case: Case, chart: Chart) -> None:
         chart.fault(f"{seen}.", repair)
         return
     chart.ok(f"{shown} has schema {upgrade.HEAD}.")
+    if await apart(lambda: _searches_slowly(url)):
+        chart.warn("Searches read the words of every ticket: the database has no trigrams.", NO_TRIGRAMS)
     for banner in await apart(lambda: _banners(url)):
         text = str(banner["text"]).rstrip(". ")
         chart.warn(
@@ -103,6 +109,15 @@ def _banners(url: URL) -> list[dict[str, Any]]:
     try:
         with engine.connect() as connection:
             return banners.current(connection)
+    finally:
+        engine.dispose()
+
+
+def _searches_slowly(url: URL) -> bool:
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            return searched.has_words(connection) and not searched.has_trigrams(connection)
     finally:
         engine.dispose()
 
