@@ -66,7 +66,8 @@ class NetworkLine:
             server.settimeout(None)
             self._open += [client, server]
             for source, sink, says in ((client, server, False), (server, client, True)):
-                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with contextlib.suppress(OSError):  # cut already
+                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pump, args=(source, sink, says), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, says: bool) -> None:  # noqa: FBT001  # of the server

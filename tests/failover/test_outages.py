@@ -15,7 +15,7 @@ from places import adf
 from postgres_server import PostgresServer
 
 
-@pytest.mark.parametrize("gone", [stopped, paused])
+@pytest.mark.parametrize("gone", [stopped, pytest.param(paused, marks=pytest.mark.long)])
 async def test_under_load_nothing_is_lost_or_there_twice(
     serve: Serve, server: PostgresServer, gone: Callable[[PostgresServer], contextlib.AbstractAsyncContextManager[None]]
 ) -> None:
@@ -48,6 +48,7 @@ async def test_a_server_that_is_away_at_the_start_is_brought_up_to_date_when_it_
         assert one.ask("SELECT run_id FROM tickets") == [("first",)]
 
 
+@pytest.mark.long
 async def test_a_line_that_refuses_or_is_too_slow_counts_as_an_outage(
     serve: Serve, server: PostgresServer, url: str
 ) -> None:
@@ -85,7 +86,7 @@ async def test_a_full_disk_counts_as_an_outage_until_what_came_in_can_be_stored(
         assert one.ask("SELECT count(*) FROM tickets") == [(21,)]
 
 
-@pytest.mark.parametrize("run", ["a-run", None])
+@pytest.mark.parametrize("run", [pytest.param("a-run", marks=pytest.mark.long), None])
 async def test_a_commit_whose_answer_was_lost_merges_onto_itself(
     serve: Serve, server: PostgresServer, url: str, run: str | None
 ) -> None:

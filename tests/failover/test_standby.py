@@ -121,6 +121,7 @@ async def test_a_single_change_that_is_cut_off_is_refused_and_a_reading_goes_on(
         await one.back()
 
 
+@pytest.mark.long
 async def test_a_server_without_a_worker_works_off_what_only_it_can_see(serve: Serve, server: PostgresServer) -> None:
     clock, jira = Clock(), Told("jira")
     async with serve(told={"jira": jira}, clock=clock) as one:
