@@ -99,6 +99,7 @@ async def test_a_code_grows_old(verifying: Place, mail: MailServer, clock: Clock
     assert (await verify(verifying, code)).status_code == 400
 
 
+@pytest.mark.long
 async def test_codes_are_not_guessed_for_long(verifying: Place, mail: MailServer, clock: Clock) -> None:
     await register(verifying)
     code = code_in(await mail.letter(1))
@@ -110,6 +111,7 @@ async def test_codes_are_not_guessed_for_long(verifying: Place, mail: MailServer
     assert (await verify(verifying, code)).status_code == 200
 
 
+@pytest.mark.long
 async def test_nobody_is_flooded_with_mail(verifying: Place, mail: MailServer) -> None:
     for _ in range(3):
         assert (await register(verifying)).status_code == 202
