@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pydantic_settings import SettingsConfigDict
-
 from pipesleuth.model import Notice, Receipt, StatusChange
-
-# How each plug's own settings class reads the environment; a variable's name is the field's name in capitals.
-ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 
 
 @dataclass(frozen=True, slots=True)
