@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+import structlog
+from typer.testing import CliRunner
 
-from child_process import free_port
+from pipesleuth.cli import app as program
 from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.bodies import LARGEST, Bodies
-from pipesleuth.model import Permanent
-from places import adf, dbx
-from served import KEY, Served, run
+from pipesleuth.model import Permanent, PipesleuthError
+from pipesleuth.triage.diagnose import Triage
+from places import Clock, adf, dbx, opened
 
 NETWORK = "Connection to host db.contoso.com:1433 timed out while the copy activity was reading."
 MINE = """
@@ -41,35 +45,52 @@ BODIES = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command's end, as a terminal sees it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def house(tmp_path_factory: pytest.TempPathFactory, triage: Triage, cheap_hash: str) -> Path:
     """A data folder whose archive and tickets a real service has made."""
     folder = tmp_path_factory.mktemp("house")
-    server = Served(folder, "serve", port=free_port())
-    server.start()
-    try:
-        for door, body in BODIES:
-            given = httpx.post(f"{server.url}{door}", json=body, headers={"x-api-key": KEY}, timeout=30)
-            assert given.json()["status"] == "success"
-        until = time.monotonic() + 60
-        while len(list((folder / "archive").rglob("*.json"))) < len(BODIES) or owed(folder):
-            assert time.monotonic() < until
-            time.sleep(0.05)
-    finally:
-        server.end()
+
+    async def live() -> None:
+        async with opened(folder, Clock(datetime.now(UTC)), triage, cheap_hash) as place:
+            for door, body in BODIES:
+                await place.ticket(body, door)
+            await place.work_off()
+
+    asyncio.run(live())
+    assert len(list((folder / "archive").rglob("*.json"))) == len(BODIES)
     (folder / "rules").mkdir()
     (folder / "rules" / "ours.yaml").write_text(MINE)
     return folder
 
 
-def owed(folder: Path) -> int:
-    with sqlite3.connect(folder / "tickets.db", timeout=30) as raw:
-        return raw.execute("SELECT count(*) FROM todos WHERE wanted_version > done_version").fetchone()[0]
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
-def lines(folder: Path, *words: str, **more: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def run(folder: Path, *words: str) -> Ended:
+    """The command in this process, with a data folder."""
+    found = CliRunner().invoke(program, list(words), env={"DATA_DIR": str(folder), "KNOWLEDGE_PATH": None})
+    if isinstance(found.exception, PipesleuthError):
+        return Ended(1, found.stdout, str(found.exception))
+    assert isinstance(found.exception, SystemExit | None), found.exception
+    return Ended(found.exit_code, found.stdout, found.stderr)
+
+
+def lines(folder: Path, *words: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The differences and the figures."""
-    ended = run(folder, "replay", "--json", *words, **more)
+    ended = run(folder, "replay", "--json", *words)
     assert ended.returncode == 0, ended.stderr
     *differences, figures = [json.loads(line) for line in ended.stdout.splitlines()]
     return differences, figures["summary"]
