@@ -11,7 +11,7 @@ SHELL := /bin/sh
 
 export PYTHON
 BIN := .venv/bin
-BENCHES ?= intake servers drain dashboard channels
+BENCHES ?= intake servers drain lists dashboard channels
 PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help: ## this list
