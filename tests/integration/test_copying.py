@@ -180,6 +180,9 @@ def test_what_is_longer_than_its_column_is_cut_and_counted(source: URL, postgres
 
 def test_an_older_schema_is_to_be_upgraded_first(sqlite_file: Callable[[str], URL]) -> None:
     source = sqlite_file("old.db")
+    with pytest.raises(WrongSetting, match="There is no file"):
+        copied(source, sqlite_file("target.db"))
+    Path(str(source.database)).touch()
     with pytest.raises(WrongSetting, match="no schema"):
         copied(source, sqlite_file("target.db"))
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, or_, select, text, update
@@ -60,7 +61,9 @@ def copy(source: URL, target: URL, *, begin: Callable[[int], None], progress: Pr
     Nobody may write to either meanwhile. Raises WrongSetting where the target is not empty or the source not ready,
     Uneven, StoreUnavailable.
     """
-    source, target = complete(source), complete(target)
+    source, target = _whole(source), _whole(target)
+    if source.get_backend_name() == "sqlite" and not Path(source.database or "").is_file():
+        raise WrongSetting(f"There is no file {source.database}.")
     if source.set(query={}) == target.set(query={}):
         raise WrongSetting("A database cannot be copied to itself.")
     with ExitStack() as stack:
@@ -70,6 +73,14 @@ def copy(source: URL, target: URL, *, begin: Callable[[int], None], progress: Pr
         upgrade(target)
         write_to = stack.enter_context(opened(target))
         return _copy(_Way(read_from, write_to, shown(source), progress, Copied()), begin)
+
+
+def _whole(url: URL) -> URL:
+    """The address complete, a file's path from the root, so that the same one is known again."""
+    url = complete(url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return url
+    return url.set(database=str(Path(url.database).resolve()))
 
 
 def _is_earlier(engine: Engine) -> bool:
