@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipesleuth.destinations.jira_document import audit_id_of
 from pipesleuth.destinations.slack_blocks import SIGNS
@@ -21,31 +19,39 @@ CATEGORY = {"new": "open", "indeterminate": "in_progress", "done": "acknowledged
 UNEXPECTED = ("Traceback", "todo.failed", "worker.round_failed", "deadlines.failed", "live.failed")
 
 
-def rows(folder: Path, query: str) -> list[dict[str, Any]]:
-    """What the storm's database says."""
-    with contextlib.closing(sqlite3.connect(folder / "tickets.db", timeout=10)) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
+class Counted(Protocol):
+    """Whatever has been stormed at: what it was sent, and what it and the vendors have of it."""
+
+    folder: Path
+    log: Path
+    accepted: dict[str, str]
+    bodies: dict[str, bytes]
+    issues: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+
+    def rows(self, query: str, /) -> list[dict[str, Any]]:
+        """What its database says."""
+        ...
 
 
-def wrongs(storm: Storm) -> list[str]:
+def wrongs(storm: Counted) -> list[str]:
     """Everything that is not as promised, in words; empty after a good storm."""
-    tickets = rows(storm.folder, "SELECT * FROM tickets")
+    tickets = storm.rows("SELECT * FROM tickets")
     found = _tickets(storm, tickets)
     for ticket in tickets:
         found += _vendors(storm, ticket)
         found += _archive(storm, ticket)
     found += _audit(storm, tickets)
-    left = rows(storm.folder, "SELECT * FROM todos WHERE wanted_version > done_version OR stopped_at IS NOT NULL")
+    left = storm.rows("SELECT * FROM todos WHERE wanted_version > done_version OR stopped_at IS NOT NULL")
     found += [f"{todo['ticket_id']} {todo['kind']} is not done: {todo['last_error']}" for todo in left]
-    found += [f"{row['ticket_id']}'s body is kept" for row in rows(storm.folder, "SELECT ticket_id FROM payloads")]
+    found += [f"{row['ticket_id']}'s body is kept" for row in storm.rows("SELECT ticket_id FROM payloads")]
     log = storm.log.read_text(errors="replace")
     found += [f"the log has {word}: {log[log.index(word) - 200 :][:1500]}" for word in UNEXPECTED if word in log]
     found += [f"the log tells a secret ({secret})" for secret in ("Gr3enApple", "c2VjcmV0LW9m") if secret in log]
     return found
 
 
-def _tickets(storm: Storm, tickets: list[dict[str, Any]]) -> list[str]:
+def _tickets(storm: Counted, tickets: list[dict[str, Any]]) -> list[str]:
     by_run = {ticket["run_id"]: ticket["id"] for ticket in tickets}
     wrong = [f"{run} was answered {ticket} but is {by_run.get(run)}" for run, ticket in storm.accepted.items()
              if by_run.get(run) != ticket]  # fmt: skip
@@ -53,7 +59,7 @@ def _tickets(storm: Storm, tickets: list[dict[str, Any]]) -> list[str]:
     return wrong + [f"{run} has several tickets" for run in many]
 
 
-def _vendors(storm: Storm, ticket: dict[str, Any]) -> list[str]:
+def _vendors(storm: Counted, ticket: dict[str, Any]) -> list[str]:
     """One issue, one message, each note and comment once and in order, and the same status everywhere."""
     name, mark = ticket["id"], run_mark(ticket["source"], ticket["run_id"], ticket["id"])
     issues = [issue for issue in storm.issues if mark in issue["fields"]["labels"]]
@@ -89,17 +95,17 @@ def _once(name: str, what: str, told: list[Any]) -> list[str]:
     return found + ([f"{name} has {what} out of order: {ours}"] if ours != sorted(ours) else [])
 
 
-def _archive(storm: Storm, ticket: dict[str, Any]) -> list[str]:
-    files = list((storm.folder / "archive").glob(f"*/{ticket['id']}-payload.json"))
+def _archive(storm: Counted, ticket: dict[str, Any]) -> list[str]:
+    files = list(storm.folder.rglob(f"archive/*/{ticket['id']}-payload.json"))
     if len(files) != 1:
         return [f"{ticket['id']} has {len(files)} files in the archive"]
     body = storm.bodies.get(ticket["run_id"])
-    return [] if files[0].read_bytes() == body else [f"{ticket['id']}'s file is not its body"]
+    return [] if body is None or files[0].read_bytes() == body else [f"{ticket['id']}'s file is not its body"]
 
 
-def _audit(storm: Storm, tickets: list[dict[str, Any]]) -> list[str]:
+def _audit(storm: Counted, tickets: list[dict[str, Any]]) -> list[str]:
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in rows(storm.folder, "SELECT * FROM audit_trail ORDER BY id"):
+    for line in storm.rows("SELECT * FROM audit_trail ORDER BY id"):
         lines[line["ticket_id"]].append(line)
     found: list[str] = []
     for ticket in tickets:
@@ -117,8 +123,8 @@ def _audit(storm: Storm, tickets: list[dict[str, Any]]) -> list[str]:
 
 def told(storm: Storm) -> str:
     """One line of figures about a storm."""
-    tickets = len(rows(storm.folder, "SELECT id FROM tickets"))
-    lines = rows(storm.folder, "SELECT count(*) AS n FROM audit_trail")[0]["n"]
+    tickets = len(storm.rows("SELECT id FROM tickets"))
+    lines = storm.rows("SELECT count(*) AS n FROM audit_trail")[0]["n"]
     comments = sum(len(issue["comments"]) for issue in storm.issues)
     return json.dumps(
         {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -91,6 +93,8 @@ class Storm:
         self.kills = 0
         self.faults = 0
         self.problems: list[str] = []
+        self.issues: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self._dice = random.Random(seed)  # noqa: S311  # dice, not a secret
         self._port = free_port()
         self._calm = threading.Event()
@@ -284,11 +288,14 @@ class Storm:
         now = datetime.now(UTC)
         raise AssertionError(f"{now}: still owed {seconds} s after the storm: {self._owed()} {pending=}\n{log}")
 
-    def _owed(self) -> list[Any]:
-        from counts import rows  # noqa: PLC0415  # the two files look at one another
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """What the storm's database says."""
+        with contextlib.closing(sqlite3.connect(self.folder / "tickets.db", timeout=10)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
 
-        return rows(
-            self.folder,
+    def _owed(self) -> list[Any]:
+        return self.rows(
             "SELECT todos.*, (SELECT group_concat(kind || ' until ' || until || ' faults ' || faults) FROM holds) AS held"
             " FROM todos WHERE wanted_version > done_version ORDER BY kind LIMIT 5",
         )
