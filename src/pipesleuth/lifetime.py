@@ -24,7 +24,7 @@ from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
 from pipesleuth.tickets import indexing, rounds
-from pipesleuth.tickets.failover import Failover
+from pipesleuth.tickets.failover import PRIMARY, Failover
 from pipesleuth.tickets.reconciler import Reconciler
 from pipesleuth.triage.analyst import Analyst
 from pipesleuth.web.deps import House
@@ -103,7 +103,7 @@ def _pulse(parts: Parts, *, serves: bool) -> Pulse:
         return [*([beats.SERVER] if serves and not house.draining else []), *([beats.WORKER] if works else [])]
 
     switch = Switch(url, settings.heartbeat_seconds) if url else None
-    return Pulse(parts.database, roles, switch, now=parts.clock)
+    return Pulse(parts.database, roles, switch, now=parts.clock, primary=lambda: house.failover() == PRIMARY)
 
 
 async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:

@@ -152,6 +152,14 @@ async def test_the_dead_mans_switch_is_called_while_intake_worker_and_database_a
         await one.switch.close()
 
 
+async def test_while_a_standby_is_written_the_switch_is_not_called(place: Place) -> None:
+    async with CannedServer(answer(200, b"OK")) as there:
+        one = Deadman(place, there)
+        standing_in = Pulse(place.parts.database, lambda: one.roles, one.switch, now=place.clock, primary=lambda: False)
+        await standing_in.beat()
+        assert there.requests == []
+
+
 async def test_without_a_database_the_switch_is_not_called(place: Place) -> None:
     async with CannedServer(answer(200, b"OK")) as there:
         one = Deadman(place, there)

@@ -51,7 +51,10 @@ class Switch:
 
 
 class Pulse:
-    """Beats for one process; `roles` says in which of `beats.ROLES` it is well at this moment."""
+    """Beats for one process; `roles` says in which of `beats.ROLES` it is well at this moment.
+
+    `primary` says whether the database itself is written: what stands in for it does not make all well.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,9 @@ class Pulse:
         switch: Switch | None,
         *,
         now: Callable[[], datetime],
+        primary: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._primary = primary
         self._database = database
         self._roles = roles
         self._switch = switch
@@ -95,7 +100,7 @@ class Pulse:
             log.exception("pulse.failed")
             return
         clock = asyncio.get_running_loop().time()
-        if self._switch is None or not all(alive.get(role) for role in beats.ROLES):
+        if self._switch is None or not self._primary() or not all(alive.get(role) for role in beats.ROLES):
             return
         if self._called is None or clock - self._called >= self._switch.every_seconds:
             self._called = clock if await self._switch.call() else self._called
