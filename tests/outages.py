@@ -75,7 +75,7 @@ class Served:
         await asyncio.gather(*(one() for _ in range(at_once)))
         return statuses
 
-    async def until(self, state: str, seconds: float = 15) -> None:
+    async def until(self, state: str, seconds: float = 60) -> None:
         """Wait until this database is written."""
         await until(lambda: self.failover.state == state, seconds)
 
@@ -86,7 +86,7 @@ class Served:
     async def back(self) -> None:
         """Wait until the primary is bound again and all is brought home."""
         await self.until(PRIMARY)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await self.database.local.read(_left):  # noqa: ASYNC110  # what is waited for lies in a file
                 await asyncio.sleep(0.02)
 
@@ -148,7 +148,7 @@ def through(url: str, port: int) -> str:
     return make_url(url).set(port=port).render_as_string(hide_password=False)
 
 
-async def until(come: Callable[[], bool], seconds: float = 15) -> None:
+async def until(come: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something has come about; fails after so many seconds."""
     async with asyncio.timeout(seconds):
         while not come():  # noqa: ASYNC110  # what is waited for is nobody's event
