@@ -99,9 +99,9 @@ async def work(seconds: float) -> None:
         await stop.wait()
 
 
-def drained(url: str, folder: Path, workers: int) -> tuple[float, float]:
+def drained(url: str, folder: Path, workers: int, calls: int) -> tuple[float, float]:
     """To-dos a second from the first one done to the last, and the workers' processor seconds for each."""
-    environment = {**os.environ, "DATABASE_URL": url, "STANDBY": "off", "WORKER_CALLS": str(CALLS)}
+    environment = {**os.environ, "DATABASE_URL": url, "STANDBY": "off", "WORKER_CALLS": str(calls)}
     with asking(url) as database:
         whole = _owed(database)
         processes = [
@@ -113,7 +113,7 @@ def drained(url: str, folder: Path, workers: int) -> tuple[float, float]:
         try:
             began, before = _started(database, processes, whole)
             used = sum(_processor(process.pid) for process in processes)
-            while (left := _owed(database)) > CALLS:
+            while (left := _owed(database)) > calls:
                 time.sleep(0.05)
                 assert all(process.poll() is None for process in processes)
             took = time.monotonic() - began
@@ -155,22 +155,23 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--todos", type=int, default=3000, help="how many to-dos each side works off")
     options.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    options.add_argument("--calls", type=int, default=CALLS, help="calls at once in each worker: WORKER_CALLS")
     given = options.parse_args()
     if given.work:
         logs.configure("warning")
         asyncio.run(work(VENDOR_SECONDS))
         return
-    possible = CALLS / VENDOR_SECONDS
+    possible = given.calls / VENDOR_SECONDS
     rates: list[float] = []
     with postgres() as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         for workers in (1, 3):
             url = server.new_database()
             asyncio.run(fill(url, Path(name), given.todos))
-            rate, processor = drained(url, Path(name), workers)
+            rate, processor = drained(url, Path(name), workers, given.calls)
             rates.append(rate)
             print(
                 f"drain of {given.todos} to-dos  {workers} worker(s)  {rate:>6.0f}/s  "
-                f"{rate / (possible * workers):>5.0%} of what {CALLS} calls at {VENDOR_SECONDS * 1000:.0f} ms allow  "
+                f"{rate / (possible * workers):>5.0%} of what {given.calls} calls at {VENDOR_SECONDS * 1000:.0f} ms allow  "
                 f"{processor * 1000:.1f} ms of processor each",
                 flush=True,
             )
