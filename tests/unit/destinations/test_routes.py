@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from notices import FIELDS
-from pipesleuth.destinations.slack import SlackSettings
 from pipesleuth.destinations.routes import channel_for, read_routes
+from pipesleuth.destinations.slack import SlackSettings
 from pipesleuth.model import WrongSetting
 
 RULES = """
