@@ -87,6 +87,13 @@ def test_an_order_or_limit_that_is_none_is_refused(name: str, value: str, house:
         assert name in {"from", "to", "limit"}
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T03:26:11Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_outside_the_calendar_is_refused(moment: str, house: House) -> None:
+    for name in ("from", "to"):
+        answer = house.client.get("/api/insights", params={name: moment}, headers=house.viewer)
+        is_refusal(answer, 400)
+
+
 @pytest.mark.parametrize("path", attacks("paths"), ids=lambda path: ascii(path[:40]))
 def test_no_path_leaves_its_folder_or_forges_a_header(path: str, house: House) -> None:
     for headers in ({}, house.viewer, {"x-api-key": "wrong"}):

@@ -28,8 +28,11 @@ async def read_insights(
     until: Annotated[datetime | None, Query(alias="to", description="End; now where not said.")] = None,
 ) -> Response:
     """Failures, repair times and SLA by day, and who was hit most."""
-    end = _zoned(until) or house.now()
-    start = _zoned(since) or end - USUAL
+    try:
+        end = _zoned(until) or house.now()
+        start = _zoned(since) or end - USUAL
+    except OverflowError as error:
+        raise Problem(400, "That moment lies outside the calendar.", "invalid", where="from") from error
     if start > end:
         raise Problem(400, "The start is after the end.", "invalid", where="from")
     if end - start > LONGEST:
@@ -45,4 +48,4 @@ async def handover(_who: SignedIn, house: TheHouse, hours: Annotated[int, Query(
 
 
 def _zoned(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
