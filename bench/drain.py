@@ -169,9 +169,10 @@ def main() -> None:
             asyncio.run(fill(url, Path(name), given.todos))
             rate, processor = drained(url, Path(name), workers, given.calls)
             rates.append(rate)
+            allowed = f"of what {given.calls} calls at {VENDOR_SECONDS * 1000:.0f} ms allow"
             print(
                 f"drain of {given.todos} to-dos  {workers} worker(s)  {rate:>6.0f}/s  "
-                f"{rate / (possible * workers):>5.0%} of what {given.calls} calls at {VENDOR_SECONDS * 1000:.0f} ms allow  "
+                f"{rate / (possible * workers):>5.0%} {allowed}  "
                 f"{processor * 1000:.1f} ms of processor each",
                 flush=True,
             )
