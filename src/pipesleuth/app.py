@@ -255,9 +255,11 @@ def _intake(
         at_once=("archive", "analyse") if "archive" in shelf else ("analyse",),
         channels=tuple(kind for kind in destinations.CHANNELS if kind in shelf),
         channels_wait_seconds=settings.rca_deadline_seconds if waits else 0.0,
+        asks=asks,
+        again=again,
     )
     warn, rows = settings.sla_warn_seconds, settings.inbound_rows
-    return Intake(database, finops, duties, inbound_rows=rows, warn_seconds=warn, asks=asks, again=again, now=clock)
+    return Intake(database, finops, duties, inbound_rows=rows, warn_seconds=warn, now=clock)
 
 
 def _tempo(settings: Settings) -> Tempo:

@@ -60,19 +60,21 @@ class NoFreeId(PipesleuthError):
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What every new ticket owes: the kinds of to-do, and how long the channels wait for a better diagnosis."""
+    """What every new ticket owes: the kinds of to-do, and how long the channels wait for a better diagnosis.
+
+    `asks` are the sources whose platform can be asked about a failure; `again` those whose runs keep their id when
+    they are repaired, so that what fails after its run's ticket was closed is another failure.
+    """
 
     at_once: tuple[str, ...]
     channels: tuple[str, ...]
     channels_wait_seconds: float
+    asks: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset({REPAIRED})
 
 
 class Intake:
-    """Admits failures; one for each server.
-
-    `asks` are the sources whose platform can be asked about them; `again` those whose runs keep their id when they
-    are repaired, so that what fails after its run's ticket was closed is another failure.
-    """
+    """Admits failures; one for each server."""
 
     def __init__(
         self,
@@ -84,8 +86,6 @@ class Intake:
         warn_seconds: float = 300,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         draw: Callable[[str, datetime], str] = identity.ticket_id,
-        asks: frozenset[str] = frozenset(),
-        again: frozenset[str] = frozenset({REPAIRED}),
     ) -> None:
         self._draw = draw
         self._database = database
@@ -94,8 +94,6 @@ class Intake:
         self._register = inbound.Register(inbound_rows)
         self._warn_seconds = warn_seconds
         self._now = now
-        self._asks = asks
-        self._fail_again = again
         self._uncounted: Counter[str] = Counter()
         self._lately: deque[float] = deque(maxlen=FLOOD)
 
@@ -263,7 +261,7 @@ class Intake:
         found = {row["run_id"]: row for row in rows}
         known = {run: row for run, row in found.items() if run in runs}
         known |= {alert: found[run] for alert, run in became.items() if run in found}
-        repaired = any(a.failure.source in self._fail_again and a.failure.run_id in known for a in arrivals)
+        repaired = any(a.failure.source in self._duties.again and a.failure.run_id in known for a in arrivals)
         return self._known_again(connection, arrivals, known) if repaired else known
 
     def _known_again(
@@ -272,7 +270,7 @@ class Intake:
         """Where a repaired run cannot be asked about: what fails after its ticket was closed is another failure."""
         for arrival in arrivals:
             before = known.get(arrival.failure.run_id or "")
-            if arrival.failure.source not in self._fail_again or before is None:
+            if arrival.failure.source not in self._duties.again or before is None:
                 continue
             key = next_key(connection, before)
             if key is None:
@@ -310,7 +308,7 @@ class Intake:
         Whether these were counted now: the first are, later ones all together once a second.
         """
         before = known.get(arrivals[0].failure.run_id or "")
-        if arrivals[0].failure.source == REPAIRED and REPAIRED in self._asks:
+        if arrivals[0].failure.source == REPAIRED and REPAIRED in self._duties.asks:
             ask_again(connection, (ticket_id,), arrivals[0].at)
         surest = max(arrivals, key=lambda arrival: arrival.diagnosis.confidence.rank)
         rank = surest.diagnosis.confidence.rank
