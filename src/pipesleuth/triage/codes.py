@@ -64,11 +64,19 @@ _EMPTY = frozenset(
         "streamingqueryexception",
         "org.apache.spark.sql.streaming.streamingqueryexception",
         "java.sql.sqlexception",
+        "failureexitcode",
     ]
 )
 # Classes that wrap another one in whatever package they stand.
 _WRAPPERS = frozenset(
-    ["maxretryerror", "hivesqlexception", "databrickssqlexception", "hiveexception", "sqlexecutionexception"]
+    [
+        "maxretryerror",
+        "calledprocesserror",
+        "hivesqlexception",
+        "databrickssqlexception",
+        "hiveexception",
+        "sqlexecutionexception",
+    ]
 )
 # Classes of client libraries, each of which stands for an HTTP status; the service's own code says more.
 _CLIENTS = ("databricks.sdk.errors.", "azure.core.exceptions.http", "google.api_core.exceptions.")
@@ -89,15 +97,26 @@ _WEIGHT = {
     "exception": 62,
     "databricks_run": 30,
     "odbc": 50,
-    "frame": 52,
+    "frame": 68,
     "sql": 45,
 }
 _LAST = frozenset(
     {"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError", "SparkException", "org.apache.spark.SparkException"}
 )
 _NO_STEP = frozenset({"org.apache.spark.sparkexception", "sparkexception", "java.lang.exception", "py4jjavaerror"})
+_PY4J = frozenset({"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError"})
+_INNERMOST = 4.0
+_A_SENTENCE = 20
 _A_GUESS = 55.0
-_HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
+# Integration Services names its own faults 0xC0…, behind those of the drivers; 0x00000000 is success.
+_HRESULT = re.compile(r"0x[89CcDdEe][0-9A-Fa-f]{7}\b")
+_LONE = re.compile(
+    r"(?:^|[\]:] )(?P<code>[A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{1,40}){1,8}(?=[ \t\r]{0,4}(?:$|:))"
+    r"|(?!RFC|HTTP|SHA|UTF|ISO)[A-Z]{2,6}-?\d{3,6}(?=: ))",
+    re.MULTILINE,
+)
+_CAUSED_BY = "Caused by: "
+_QUALIFIED = re.compile(r"(?:[a-z_]\w{0,40}\.){1,10}[\w$]{3,100}")
 _UPPER = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=[: \"(),.]|$)")
 _FAMILY = re.compile(r"\d{2,5}")
 
@@ -113,16 +132,26 @@ def error_type(causes: Sequence[Cause], error_code: str | None, source: str, tex
     spark = source == "databricks"
     if spark and given and _is_told(given, causes, text):
         return given
-    weight, code = max(_weighed(causes, source), key=lambda one: one[0], default=(0.0, ""))
+    weight, code = max(_weighed(causes, source, text), key=lambda one: one[0], default=(0.0, ""))
     if spark and code and "." not in code:
         code = _qualified(code, causes)
     beside = 20.5 if given.casefold() in _EMPTY else 60.0 if spark else 86.0
     if given and beside > weight:
         weight, code = beside, given
     if weight < _A_GUESS:
-        word = _UPPER.search(text[:2000]) if spark else _HRESULT.search(text)
-        code = word.group() if word else code
+        code = _bare(text, spark=spark) or code
     return code or None
+
+
+def _bare(text: str, *, spark: bool) -> str | None:
+    """A code that nothing introduces: Spark's anywhere near the beginning, else a result's number or one by itself."""
+    if spark and (word := _UPPER.search(text[:2000])):
+        return word.group()
+    results = [] if spark else _HRESULT.findall(text)
+    if results:
+        return next((one for one in reversed(results) if one[2] in "Cc"), results[0])
+    alone = _LONE.search(text[:2000])
+    return alone["code"] if alone else None
 
 
 def _is_told(given: str, causes: Sequence[Cause], text: str) -> bool:
@@ -135,12 +164,14 @@ def _qualified(code: str, causes: Sequence[Cause]) -> str:
     return next((cause.code for cause in causes if cause.code and cause.code.endswith("." + code)), code)
 
 
-def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]]:
+def _weighed(causes: Sequence[Cause], source: str, text: str) -> Iterator[tuple[float, str]]:
     """Each code with how much it says.
 
-    In a chain of causes the outermost class of Spark and of .NET is the one it is known by, another's the innermost.
+    In one text the outermost class of Spark and of .NET is the one it is known by, another's the innermost; what stands
+    behind the last `Caused by:` says more than both, even a class that says little if it brings a sentence with it.
     """
     number = 0
+    last = _last_cause(causes, text) if source == "databricks" else -1
     while number < len(causes):
         cause = causes[number]
         if cause.kind == "exception":
@@ -148,12 +179,25 @@ def _weighed(causes: Sequence[Cause], source: str) -> Iterator[tuple[float, str]
             cause = causes[number]
         code = _shown(cause, source)
         if code is not None:
-            weight = _WEIGHT.get(cause.kind, 0.0)
-            weight += min(number, 40) * (0.1 if _known_by_innermost(cause, source) else -0.1)
-            if says_little(code):
-                weight = 20 + weight * 0.1 - 5 * (code in _LAST) - 6 * (code.rsplit(".", 1)[-1].casefold() in _WRAPPERS)
+            depth = min(number, 40) * (0.1 if _known_by_innermost(cause, source) else -0.1)
+            weight = _WEIGHT.get(cause.kind, 0.0) + depth + _INNERMOST * (number == last)
+            if says_little(code) and not (number == last and code not in _PY4J and len(cause.text) >= _A_SENTENCE):
+                wrapper = code.rsplit(".", 1)[-1].casefold() in _WRAPPERS
+                weight = 20 + weight * 0.1 - 5 * (code in _LAST) - (code in _PY4J) - 6 * wrapper
             yield weight, code
         number += 1
+
+
+def _last_cause(causes: Sequence[Cause], text: str) -> int:
+    """Where the class with a package behind the last `Caused by:` stands, or the one in one breath with it; else -1."""
+    place = text.rfind(_CAUSED_BY)
+    name = _QUALIFIED.match(text, place + len(_CAUSED_BY)) if place >= 0 else None
+    if name is None:
+        return -1
+    for number in range(len(causes) - 1, -1, -1):
+        if causes[number].kind == "exception" and causes[number].code == name.group():
+            return _inline_end(causes, number)
+    return -1
 
 
 def _known_by_innermost(cause: Cause, source: str) -> bool:
@@ -174,14 +218,15 @@ def _inline_end(causes: Sequence[Cause], number: int) -> int:
     """The last class of a chain written in one breath (`A: B: text`), wrappers of Spark left out."""
     end = number
     while end + 1 < len(causes) and causes[end + 1].kind == "exception" and _in_one_breath(causes[end].text):
-        if (causes[end + 1].code or "").casefold() in _NO_STEP:
+        step = causes[end + 1].code or ""
+        if step.casefold() in _NO_STEP or (causes[end].text and says_little(step)):
             break
         end += 1
     return end
 
 
 def _in_one_breath(between: str) -> bool:
-    return not between or between == "Error in SQL statement"
+    return between in {"", "(", "('", '("', "Error in SQL statement"}
 
 
 def _shown(cause: Cause, source: str) -> str | None:

@@ -112,6 +112,10 @@ _RULES = (
         ": ",
         re.compile(r"(?P<code>[A-Z](?<![^\s:(][A-Z])[A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])"),
     ),
+    # behind the name of an exception or a sentence's colon, whatever follows
+    Rule("word", "_", re.compile(r"(?<=[a-z]: )(?P<code>[A-Z][A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=\d)")),
+    Rule("word", "SIG", re.compile(r"\b(?P<code>SIG(?:SEGV|BUS|ABRT|ILL|FPE|KILL)) \(0x")),
+    Rule("exception", "ERROR: ", re.compile(r"^ERROR: (?P<code>(?:[A-Z][a-z]{2,20}){2,6})(?=: )", re.MULTILINE)),
     Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
     Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
     Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
