@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 revision = "0004"
 down_revision = "0003"
@@ -93,7 +94,7 @@ def _sqlite() -> None:
     for name, index in (("ticket_words", "ticket_trigrams"), ("line_words", "line_trigrams")):
         try:
             op.execute(_TRIGRAMS.format(name=name, index=index))
-        except sa.exc.OperationalError:
+        except OperationalError:
             return  # an SQLite without FTS5 or its trigrams: searches read all the words, and the doctor says so
         op.execute(_FOLLOW.format(name=name, index=index))
         op.execute(_FORGET.format(name=name, index=index))
@@ -124,7 +125,7 @@ def _postgresql() -> None:
             op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
             for name in ("ticket_words", "line_words"):
                 op.execute(f"CREATE INDEX ix_{name}_words ON {name} USING gin (words gin_trgm_ops)")
-    except sa.exc.DBAPIError:
+    except DBAPIError:
         return  # it may not be created here: searches read all the words, and the doctor says so
 
 
