@@ -258,9 +258,10 @@ def _named(reading: _Reading, best: Candidate | None, category: Category) -> str
     if named and sensible(named):
         return named
     kind = best.entry.entity if best else None
-    if kind == "activity" and reading.peeled.thing:
-        return reading.peeled.thing
-    return entity_of(reading.part.text, category, kind, best.place if best else 0)
+    thing = reading.peeled.thing
+    if kind == "activity" and thing and "/runid/" not in thing:  # the address of a run names nothing in it
+        return thing
+    return entity_of(reading.part.text, category, kind, best.place if best else 0, loosely=thing is None)
 
 
 def _last_resort(source: str, reading: _Reading, best: Candidate | None) -> str | None:

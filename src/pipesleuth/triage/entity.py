@@ -23,13 +23,16 @@ _PACKAGES = (
     "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.", "pyspark.",
 )  # fmt: skip
 _MODULE = re.compile(r"^o\d+\.\w+$|\.(?:errors?|exceptions?|exc|protocol)(?:\.|$)")
+_CLASS_AHEAD = re.compile(r"(?:\.[\w$]{1,60}){1,3}(?<=Error|ption)(?=[:\s]|$)")
+_READ_MORE = re.compile(r"(?:page url|[Ss]ee|[Vv]isit|[Rr]efer to|for help)[:\s]{1,3}(?:https?://)?\Z")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")
 _STOP_WORDS = (
     "source sink usererror systemerror null none true false forbidden notfound badrequest message error "
     "errorcode code details string int integer failed type value name internalservererror unauthorized "
     "installation resolution version status failure exception cluster server the a an of in on to for is "
     "not was task_key run_id run keys request provided length width size delimiter mapping count index "
-    "assignment path invalid or and be by "
+    "assignment path invalid or and be by filesystem life_cycle_state result_state state_message runid "
+    "javapackage requirements.txt "
 )
 _STOP = frozenset(_STOP_WORDS.split())
 # Words that our own search in a sentence may hit; where an entry captures such a word, it means it.
@@ -45,11 +48,11 @@ _PLAIN = _STOP | frozenset(_PLAIN_WORDS.split())
 _PREFER: dict[Category, tuple[str, ...]] = {
     Category.AUTHENTICATION: ("principal", "linked_service", "secret", "host", "path", "resource", "container"),
     Category.AUTHORIZATION: ("path", "table", "container", "secret", "resource", "function", "principal", "host"),
-    Category.NETWORK_CONNECTIVITY: ("host", "path", "linked_service", "container", "resource"),
-    Category.FIREWALL: ("host", "container", "path", "principal", "resource"),
+    Category.NETWORK_CONNECTIVITY: ("host", "account", "path", "linked_service", "container", "resource"),
+    Category.FIREWALL: ("host", "account", "container", "path", "principal", "resource"),
     Category.DNS: ("host", "path"),
     Category.THROTTLING_CAPACITY: ("size", "path", "host", "resource", "table", "container"),
-    Category.TIMEOUT: ("package", "host", "path", "function", "table", "resource"),
+    Category.TIMEOUT: ("package", "host", "path", "dataset", "function", "table", "resource"),
     Category.RESOURCE_NOT_FOUND: (
         "path",
         "table",
@@ -64,7 +67,7 @@ _PREFER: dict[Category, tuple[str, ...]] = {
     ),
     Category.SCHEMA_MISMATCH: ("column", "table", "path"),
     Category.DATA_TYPE_CONVERSION: ("column", "size", "table", "path"),
-    Category.DATA_QUALITY: ("column", "path", "table"),
+    Category.DATA_QUALITY: ("column", "constraint", "path", "table"),
     Category.CONFIGURATION: (
         "parameter",
         "linked_service",
@@ -79,32 +82,33 @@ _PREFER: dict[Category, tuple[str, ...]] = {
     Category.EXPRESSION_PARAMETER: ("parameter", "column", "function", "activity"),
     Category.CODE_ERROR: ("function", "column", "parameter", "table", "path"),
     Category.DEPENDENCY_FAILURE: ("package", "function", "resource", "path", "host"),
-    Category.OUT_OF_MEMORY: ("size", "path", "resource"),
+    Category.OUT_OF_MEMORY: ("size", "path", "resource", "executor"),
     Category.STORAGE_DISK: ("integration_runtime", "path", "container", "size"),
     Category.QUOTA_LIMIT: ("resource", "size", "host", "table", "column", "container"),
     Category.CONCURRENCY_CONFLICT: ("path", "table", "container", "resource"),
     Category.INTEGRATION_RUNTIME: ("integration_runtime", "linked_service", "host", "package"),
-    Category.CLUSTER_PROVISIONING: ("size", "resource", "path", "host"),
-    Category.CERTIFICATE_TLS: ("host", "path", "container"),
+    Category.CLUSTER_PROVISIONING: ("size", "cluster", "resource", "path", "host"),
+    Category.CERTIFICATE_TLS: ("host", "account", "path", "container"),
     Category.ENCRYPTION_KEY: ("secret", "resource", "path", "column", "container"),
-    Category.UNSUPPORTED_FEATURE: ("table", "path", "column", "function", "size", "parameter"),
+    Category.UNSUPPORTED_FEATURE: ("feature", "table", "path", "column", "function", "size", "parameter"),
     Category.INTERNAL_SERVICE_ERROR: ("path", "host", "resource", "function", "table"),
     Category.CANCELLED: ("principal", "resource"),
     Category.UNKNOWN: ("path", "table", "host", "resource", "function"),
 }
 
 
-def entity_of(text: str, category: Category, kind: str | None, focus: int) -> str | None:
+def entity_of(text: str, category: Category, kind: str | None, focus: int, *, loosely: bool = True) -> str | None:
     """The most specific thing a text names, looked for around the place `focus` first and in the whole text then.
 
     `kind` is what an entry says to look for first; `none` that only plain names of the category's kinds count.
+    `loosely`: where nothing has a name of these kinds, anything in quotes will do.
     """
     secret = _SECRET.search(text) if "secretName" in text else None
     if secret:  # a vault's secret is what has to be looked at, whatever was wrong on the way to it
         return secret.group(1)
-    order = _PREFER[category]
+    order = ("role", *_PREFER[category])
     if kind in KINDS:
-        order = (kind, *order)
+        order = ("role", kind, *_PREFER[category])
     begin = max(0, focus - _FOCUS // 3)
     near = text[begin : begin + _FOCUS]
     for part in (near, text[: 2 * _FOCUS]) if len(text) > _FOCUS else (near,):
@@ -115,7 +119,7 @@ def entity_of(text: str, category: Category, kind: str | None, focus: int) -> st
                 return found
     if kind == "none":
         return _first("cluster", near, near.lower())
-    for match in _ANY_QUOTED.finditer(near):
+    for match in _ANY_QUOTED.finditer(near) if loosely else ():
         name = match.group("e").strip("'\"` ")
         if any(map(str.isalpha, name)) and name.casefold() not in _PLAIN and not _is_beside_the_point(name):
             return name
@@ -151,13 +155,31 @@ def _first(kind: str, text: str, small: str) -> str | None:
         for number, match in enumerate(pattern.finditer(text)):
             if number >= 4:
                 break
-            raw = match.group("e")
-            if raw[0] in " .,;:)]}" and raw[:2] != "./":  # between a closing quote and the next opening one
-                continue
-            found = tidy(raw)
-            if found and found.casefold() not in _PLAIN and not _is_beside_the_point(found):
+            found = _name_in(text, match, kind)
+            if found:
                 return found
     return None
+
+
+def _name_in(text: str, match: re.Match[str], kind: str) -> str | None:
+    """What a pattern of this kind took for a name, if it can be one."""
+    raw = match.group("e")
+    if raw[0] in " .,;:)]}" and raw[:2] != "./":  # between a closing quote and the next opening one
+        return None
+    if kind == "role":
+        return tidy(raw)
+    if _leads_astray(text, match) and kind != "executor":
+        return None
+    found = tidy(raw)
+    return found if found and found.casefold() not in _PLAIN and not _is_beside_the_point(found) else None
+
+
+def _leads_astray(text: str, match: re.Match[str]) -> bool:
+    """Whether a name is an address to read more at, the package of an exception's class, or any executor's address."""
+    start, end = match.span("e")
+    if text.startswith(" executor", end) or _CLASS_AHEAD.match(text, end):
+        return True
+    return "://" in text[max(0, start - 3) : end] and _READ_MORE.search(text, max(0, start - 40), start) is not None
 
 
 def _is_beside_the_point(name: str) -> bool:

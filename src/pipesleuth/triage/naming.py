@@ -9,6 +9,20 @@ _TICKED = r"(?P<e>`[^`\n]{1,120}`(?:\.`[^`\n]{1,120}`){0,3})"
 _NAME = r"(?P<e>[A-Za-z_#@][\w.$#\-]{1,120})"
 
 KINDS: dict[str, tuple[str, ...]] = {
+    # what a text calls by its role, which is the thing whatever the category
+    "role": (
+        r"\bgit (?:reference|ref|branch|tag|commit):? ['\"](?P<e>[^'\"\n]{1,200})['\"]",
+        r"(?:[Rr]epository|[Rr]epo)(?: URL| at)?:? ?['\"]?(?P<e>https?://[^\s'\"<>,;)\]]{4,300})",
+        r"\bVault: ?'?(?P<e>[A-Za-z][\w\-]{2,60})",
+        r"\bhttp_path: ?(?P<e>/[^\s'\",;)\]]{4,200})",
+    ),
+    "executor": (
+        r"\b[Tt]he (?P<e>driver) is (?:up|not|un)",
+        r"\((?P<e>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}) executor",
+    ),
+    "account": (r"\b(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,),
+    "constraint": (r"(?:constraint|unique index):? ['\"](?P<e>[A-Za-z_][\w.$\-]{1,120})['\"]",),
+    "feature": (r"[a-zA-Z_]: (?P<e>[A-Z][\w\-]{1,30}(?: [\w\-]{1,30}){0,5}) (?:is|are) not (?:enabled|available)",),
     "column": (
         r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?['\"`]{1,2}(?P<e>[^'\"`\n(),;]{1,128})['\"`]",
         r"[Cc]olumn:? ['\"`\[](?P<e>(?=[\w.$#@\-]{0,127}[A-Za-z])[\w.$#@\-]{1,128})",
@@ -16,6 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"[Cc]olumn[:\s]{1,2}\[(?P<e>[A-Za-z_][^\],\n]{0,120})",
         r"(?:[Ff]ield|[Aa]ttribute|[Pp]roperty)(?:\(s\))?(?: name)?:? ?" + _QUOTED,
         r"[Cc](?:annot|ouldn't|ould not) resolve (?:[a-z]{1,12} ){0,3}" + _QUOTED,
+        r"(?:[Cc]olumn|[Ee]xpression|[Ff]ield|[Aa]ttribute)s?,? (?:called|named) ['\"](?P<e>[^'\"\n]{1,128})['\"]",
         r"[Ff]ields? named (?P<e>[\w.]{1,120}\w)",
         r"optional \w{2,12} (?P<e>\w{1,80})",
         r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on|needs?|used|should|must|already|exists?|contains?|cannot|are|be|by|path)\b)"
@@ -28,10 +43,12 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Tt]able(?: or view)?|[Vv]iew|[Rr]elation|[Ss]chema|[Cc]atalog|[Dd]atabase|[Vv]olume|[Ee]ntity)(?: name)?:? ?(?:is )?"
         + _QUOTED,
         r"[Tt]able(?: or view not found)?:? (?P<e>[A-Za-z_]\w{0,80}(?:\.[A-Za-z_]\w{0,80}){1,3})",
+        r"(?:[Ss]chema|[Vv]iew|[Vv]olume) (?P<e>[A-Za-z_]\w{0,80}(?:\.[A-Za-z_]\w{0,80}){1,2})(?![\w./(])",
         r"collection:? (?P<e>[A-Za-z_]\w{0,80}\.[A-Za-z_][\w.]{0,120})",
         r"(?:INTO|FROM|UPDATE|TABLE|into table|from table) (?P<e>\[?[A-Za-z_]\w{0,80}\]?(?:\.\[?[A-Za-z_]\w{0,80}\]?){1,3})",
     ),
     "path": (
+        r"\[(?P<e>lib[\w.\-]{1,80}\.so)\+0x",
         r"\b[Pp]ath: ?(?P<e>[^\s,'\"]{2,300})",
         r"(?P<e>(?:abfss?|wasbs?|s3[an]?|adl|gs|hdfs|dbfs|file|ftps?|sftp):/{1,3}[^\s'\"<>,;)\]]{2,400})",
         r"(?:[Pp]ath|[Ff]older|[Dd]irectory|[Bb]lob)(?: name)?:? ?" + _QUOTED,
@@ -54,7 +71,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:net|com|org|io|local|internal|corp|lan|cloud|ms|cn|us|de|uk|eu))(?=[:/\s,'\")\]]|\.?$)",
         r"(?P<e>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?::\d{2,5})?)\b",
         r"(?<![\w.$/])(?P<e>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?!java|scala|py|cs|go|js|kt)[a-z]{2,24})(?=:\d{2,5}\b)",
-        r"(?<![\w.$/])(?P<e>(?!(?:org|java|javax|sun|io|azure|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})(?![.\w$(])",
+        r"(?<![\w.$/\-])(?P<e>(?!(?:org|java|javax|sun|io|azure|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})(?![.\w$(])",
     ),
     "linked_service": (r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,),
     "integration_runtime": (
@@ -64,11 +81,13 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b\w{1,80}\.(?:dll|DLL))\b",
     ),
     "package": (
+        r"(?m:^)[ \t]{1,8}(?P<e>[A-Za-z][\w.\-]{1,80}) \d[\w.\-]{0,30} depends on ",
         r"(?:whl|jar|egg|wheel|package|coordinates|cran|pypi|maven):? ?['\"](?:[^'\"\n]{0,200}/)?(?P<e>[^'\"\n/]{2,200})['\"]",
         r"No module named ['\"]?(?P<e>[\w.]{1,120})",
         r"cannot import name ['\"](?P<e>\w{1,120})",
         r"(?P<e>\b[A-Za-z][\w.\-]{1,80}:[A-Za-z][\w.\-]{1,80}:\d[\w.\-]{0,40})\b",
-        r"(?:[Rr]equirement|[Pp]ackage|[Ll]ibrary|[Mm]odule|distribution found for)(?: named?)?:? {0,2}['\"]?(?P<e>[A-Za-z][\w.\-\[\]]{1,100}(?:[=<>~!]=[\w.*]{1,30})?)",
+        r"(?:[Rr]equirement(?!s\.txt)|[Pp]ackage|[Ll]ibrary|[Mm]odule|distribution found for)(?: named?)?:? {0,2}['\"]?(?P<e>[A-Za-z][\w.\-\[\]]{1,100}(?:[=<>~!]=[\w.*]{1,30})?)",
+        r"\bthe (?P<e>[a-z][\w.\-]{1,60}) package (?:to|from)\b",
         r"pip3?,? install,? (?:-{1,2}[\w\-=]{1,30},? )*['\"]?(?P<e>[A-Za-z][\w.\-]{1,100}(?:[=<>~!]=[\w.*]{1,30})?)",
         r"(?:ClassNotFoundException|NoClassDefFoundError):? (?P<e>[\w.$/]{3,200})",
     ),
@@ -121,8 +140,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\bMicrosoft\.[A-Z]\w{2,40}/\w{2,60}(?:/\w{2,60})?)",
         r"(?:[Rr]esource|[Cc]luster|[Pp]ool|[Jj]ob|[Rr]un|[Pp]ipeline|[Tt]ask|[Ee]ndpoint|[Ww]arehouse|[Ee]xperiment)(?: id| ID| name| type| with name)?:? ?\\?"
         + _QUOTED,
+        r"(?P<e>\b[Jj]ob \d{1,12})(?= cancell?ed)",
         r"(?:[Jj]ob|[Rr]un|[Pp]ool|[Ii]nstance)(?: [Ii][Dd])?:? (?P<e>\d{3,20})\b",
         r"(?P<e>\b(?:[\w-]{1,80}/)?partition \d{1,6})\b",
+        r"Query \[id = (?P<e>[0-9a-f\-]{36})",
         r"TopicPartition: (?P<e>[\w.\-]{2,120})",
         r"(?P<e>\b(?:arn:aws[\w\-]{0,10}:[^\s'\",;)]{8,300}|projects/[\w\-]{1,60}/[^\s'\",;)]{2,300}\w|subnet-[0-9a-f]{6,20}|i-[0-9a-f]{8,20})\b)",
         r"\b[Pp]ool (?P<e>[\w\-]{2,80}-[\w\-]{2,80})",

@@ -40,6 +40,7 @@ _RULES = (
     ),
     Rule("activity", "\n", re.compile(r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n")),
     Rule("target", "target", re.compile(r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\"")),
+    Rule("target", "Target: ", re.compile(r"(?:\. |^)Target: (?P<entity>[A-Za-z][\w\-]{1,120})", re.MULTILINE)),
     Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
     Rule(
         "blob",
