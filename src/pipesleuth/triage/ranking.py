@@ -120,7 +120,7 @@ def _by_match(hit: Hit, length: int, depth: float) -> list[tuple[float, str]]:
             parts.append((2.0 if hit.entry.weight is Weight.WEAK else 6.0, "code and wording"))
         elif hit.entry.patterns:
             # a number of Data Factory's covers many causes, a named code one
-            parts.append((-20.0 if hit.code.isdigit() or says_little(hit.code) else -6.0, "another wording"))
+            parts.append((-28.0 if hit.code.isdigit() else -20.0 if says_little(hit.code) else -6.0, "another wording"))
     if hit.patterns:
         parts.append((min(length, 60) / 10.0, "length of the wording"))
         parts.append((_DEPTH.get(hit.entry.weight, 14.0) * max(depth, 0.0), "depth"))
