@@ -110,6 +110,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"near ['\"](?P<e>[^'\"\n]{1,120})['\"]",
     ),
     "function": (
+        r"[Uu]ser[ \-]defined function:? \(?[`']?(?P<e>(?!UDFRegistration|functions\b)[A-Za-z_][\w.]{1,120}\$?)",
         r"[Aa]zure [Ff]unction ?(?:app )?" + _QUOTED,
         r"(?:[Ff]unction|[Pp]rocedure|[Rr]outine|[Nn]otebook|UDF|method)(?: name)?:? ?" + _QUOTED,
         r"(?:[Ff]unction|[Pp]rocedure|[Rr]outine) (?P<e>`[^`\n]{1,120}`(?:\.`[^`\n]{1,120}`){0,3})",
