@@ -111,13 +111,13 @@ _A_GUESS = 55.0
 # Integration Services names its own faults 0xC0…, behind those of the drivers; 0x00000000 is success.
 _HRESULT = re.compile(r"0x[89CcDdEe][0-9A-Fa-f]{7}\b")
 _LONE = re.compile(
-    r"(?:^|[\]:] )(?P<code>[A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{1,40}){1,8}(?=[ \t\r]{0,4}(?:$|:))"
+    r"(?:^|[\]:] ['\"]?)(?P<code>[A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{1,40}){1,8}(?=[ \t\r]{0,4}(?:$|:))"
     r"|(?!RFC|HTTP|SHA|UTF|ISO)[A-Z]{2,6}-?\d{3,6}(?=: ))",
     re.MULTILINE,
 )
 _CAUSED_BY = "Caused by: "
 _QUALIFIED = re.compile(r"(?:[a-z_]\w{0,40}\.){1,10}[\w$]{3,100}")
-_UPPER = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=[: \"(),.]|$)")
+_UPPER = re.compile(r"(?<![\w.])(?!CAN_|IS_|USE_)([A-Z][A-Z0-9]{2,40}(?:_[A-Z0-9]{2,40}){1,8})(?=[: \"(),.]|$)")
 _FAMILY = re.compile(r"\d{2,5}")
 
 

@@ -93,7 +93,7 @@ _PREFER: dict[Category, tuple[str, ...]] = {
     Category.UNSUPPORTED_FEATURE: ("feature", "table", "path", "column", "function", "size", "parameter"),
     Category.INTERNAL_SERVICE_ERROR: ("path", "host", "resource", "function", "table"),
     Category.CANCELLED: ("principal", "resource"),
-    Category.UNKNOWN: ("path", "table", "host", "resource", "function"),
+    Category.UNKNOWN: ("path", "table", "secret", "host", "resource", "function"),
 }
 
 

@@ -73,7 +73,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?<![\w.$/])(?P<e>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?!java|scala|py|cs|go|js|kt)[a-z]{2,24})(?=:\d{2,5}\b)",
         r"(?<![\w.$/\-])(?P<e>(?!(?:org|java|javax|sun|io|azure|com\.(?:databricks|microsoft|sun))\.)(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){2,8}[a-z]{2,24})(?![.\w$(])",
     ),
-    "linked_service": (r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,),
+    "linked_service": (
+        r"[Ll]inked ?[Ss]ervice(?: name| reference)?s?:? ?(?:is )?" + _QUOTED,
+        r"[Cc]onnection manager " + _QUOTED,
+    ),
     "integration_runtime": (
         r"\b(?P<e>AutoResolveIntegrationRuntime)\b",
         r"\bat node (?P<e>[A-Za-z][\w\-]{2,60})",
@@ -81,7 +84,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?P<e>\b\w{1,80}\.(?:dll|DLL))\b",
     ),
     "package": (
-        r"(?m:^)[ \t]{1,8}(?P<e>[A-Za-z][\w.\-]{1,80}) \d[\w.\-]{0,30} depends on ",
+        r"(?m:^)[ \t]{0,8}(?P<e>[A-Za-z][\w.\-]{1,80}) \d[\w.\-]{0,30} (?:depends on|requires) ",
         r"(?:whl|jar|egg|wheel|package|coordinates|cran|pypi|maven):? ?['\"](?:[^'\"\n]{0,200}/)?(?P<e>[^'\"\n/]{2,200})['\"]",
         r"No module named ['\"]?(?P<e>[\w.]{1,120})",
         r"cannot import name ['\"](?P<e>\w{1,120})",
@@ -127,7 +130,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "secret": (
         r"(?:[Ss]ecret|[Ss]cope|[Kk]ey(?: [Nn]ame)?|[Kk]ey [Vv]ault|[Vv]ault)(?: with name| name)?:? ?" + _QUOTED,
         r"(?P<e>https://[\w\-]{2,60}\.vault\.azure\.net/?[\w/\-]{0,120})",
-        r"(?:[Ss]ecret|[Ss]cope)(?: with)?(?: scope:| key:| name)? (?P<e>[A-Za-z][\w\-]{2,80})",
+        r"(?:[Ss]ecret|[Ss]cope)(?: with)?(?: scope:?| key:?| name)? (?P<e>(?!scope\b|key\b|with\b)[A-Za-z][\w\-]{2,80})",
     ),
     "container": (
         r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
