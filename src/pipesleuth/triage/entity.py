@@ -31,8 +31,8 @@ _STOP_WORDS = (
     "errorcode code details string int integer failed type value name internalservererror unauthorized "
     "installation resolution version status failure exception cluster server the a an of in on to for is "
     "not was task_key run_id run keys request provided length width size delimiter mapping count index "
-    "assignment path invalid or and be by filesystem life_cycle_state result_state state_message runid "
-    "javapackage requirements.txt "
+    "assignment path invalid or and be by that this it none.get filesystem life_cycle_state result_state "
+    "state_message runid javapackage requirements.txt "
 )
 _STOP = frozenset(_STOP_WORDS.split())
 # Words that our own search in a sentence may hit; where an entry captures such a word, it means it.

@@ -13,6 +13,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "role": (
         r"\bgit (?:reference|ref|branch|tag|commit):? ['\"](?P<e>[^'\"\n]{1,200})['\"]",
         r"(?:[Rr]epository|[Rr]epo)(?: URL| at)?:? ?['\"]?(?P<e>https?://[^\s'\"<>,;)\]]{4,300})",
+        r"\b[Gg]it (?:[Rr]epo|provider)[^\n]{0,160}? (?P<e>https?://[^\s'\"<>,;)\]]{4,300})",
         r"\bVault: ?'?(?P<e>[A-Za-z][\w\-]{2,60})",
         r"\bhttp_path: ?(?P<e>/[^\s'\",;)\]]{4,200})",
     ),

@@ -9,6 +9,8 @@ from pipesleuth.triage.entity import entity_of
 
 NAMED = (
     ("authentication", "Invalid credentials for repository URL https://github.com/acme/etl. Check them.", "https://github.com/acme/etl"),
+    ("resource_not_found", "Git repository is gone: a repo that does not exist: https://github.com/acme/dwh", "https://github.com/acme/dwh"),
+    ("code_error", "[X] User defined function (`Curve$$$Lambda$4471/0x0 (string) => double`) failed", "Curve$"),
     ("resource_not_found", "Unable to find git reference 'release/7' (branch) in https://dev.acme.com/x", "release/7"),
     ("firewall", "Client address: 20.73.1.8\nVault: kv-hr;location=westeurope", "kv-hr"),
     ("authorization", "not allowed to use this endpoint. [http_path: /sql/1.0/warehouses/8f1e]", "/sql/1.0/warehouses/8f1e"),
