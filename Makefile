@@ -12,7 +12,9 @@ SHELL := /bin/sh
 export PYTHON
 BIN := .venv/bin
 BENCHES ?= intake servers drain lists dashboard channels
-PYTEST := exec $(BIN)/python -m pytest -n 2 --dist loadfile
+# Three at once on two cores: tests of processes wait more than they compute. In the order of the files, the slow
+# ones of tests/e2e first; a file stays in one process.
+PYTEST := exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

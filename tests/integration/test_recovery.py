@@ -50,7 +50,7 @@ async def test_an_hour_s_outage_ends_in_a_catch_up_at_slack_s_pace_without_one_r
         vendors = told(sandbox, clock, slack_per_second=1)
         async with open_place(told={"slack": vendors["slack"]}) as place:
             sandbox.world.faults.put([{"kind": "refuse", "service": "slack"}])
-            tickets = [await place.ticket(adf()) for _ in range(12)]
+            tickets = [await place.ticket(adf()) for _ in range(5)]
             await passed(place, 3600, step=60)
             sandbox.world.faults.clear()
             sandbox.world.slack.put({"rate_per_second": 1})
