@@ -117,6 +117,8 @@ def test_holes_are_filled_or_say_their_alternative() -> None:
     assert fill("The table {entity} is gone.", {}) == "The table is gone."
     assert fill("{entity} is gone. {entity} was new.", {}) == "It is gone. It was new."
     assert fill("{linked_service}", {}) == "the linked service"
+    assert fill("It cannot be used{entity|}.", {"entity": "orders"}) == "It cannot be used (orders)."
+    assert fill("It cannot be used{entity|}.", {}) == "It cannot be used."
 
 
 def test_a_space_matches_any_white_space() -> None:

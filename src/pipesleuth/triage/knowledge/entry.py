@@ -89,12 +89,16 @@ class Entry:
 
 
 def fill(text: str, words: dict[str, str]) -> str:
-    """The text with its holes filled; a hole nobody can fill says its alternative, or its name in plain words."""
+    """The text with its holes filled; a hole nobody can fill says its alternative, or its name in plain words.
+
+    What fills a hole right behind a word stands in brackets after it.
+    """
 
     def said(match: re.Match[str]) -> str:
         name = match.group("name")
         if words.get(name):
-            return words[name]
+            behind_a_word = text[match.start() - 1 : match.start()].isalnum()
+            return f" ({words[name]})" if behind_a_word else words[name]
         otherwise = match.group("otherwise")
         if otherwise is not None:
             return otherwise
