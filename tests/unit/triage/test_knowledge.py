@@ -119,6 +119,7 @@ def test_holes_are_filled_or_say_their_alternative() -> None:
     assert fill("{linked_service}", {}) == "the linked service"
     assert fill("It cannot be used{entity|}.", {"entity": "orders"}) == "It cannot be used (orders)."
     assert fill("It cannot be used{entity|}.", {}) == "It cannot be used."
+    assert fill("Its key ({entity|}) is there.", {}) == "Its key is there."
 
 
 def test_a_space_matches_any_white_space() -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pipesleuth.model import Category, Priority, Responder, Severity
 
-_GAP = re.compile(r" +(?= |[.,:;](?: |$))")
+_GAP = re.compile(r" +\(\)| +(?= |[.,:;](?: |$))")  # what an empty hole leaves: brackets, blanks
 _HOLE = re.compile(r"\{(?P<name>[a-z_]{1,40})(?:\|(?P<otherwise>[^{}]{0,200}))?\}")
 
 
