@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches what some tests need and Python packages cannot bring: Azurite, Jira's document schema and axe-core (npm),
-# Chromium and PostgreSQL. Nothing here is needed to run Pipesleuth. What cannot be had is named, and the tests that
+# Chromium, PostgreSQL and unixODBC. Nothing here is needed to run Pipesleuth. What cannot be had is named, and the tests that
 # need it are skipped with a line at the end of the run; where CI is set, a missing tool is a failure.
 set -eu
 cd "$(dirname "$0")/.."
@@ -45,6 +45,10 @@ has_postgres() {
     return 1
 }
 
+has_odbc() { # what the library of Azure SQL's driver loads
+    .venv/bin/python -c 'import pyodbc' 2>/dev/null
+}
+
 by_apt() { # only where it disturbs nobody: as root on Debian or a child of it
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
     printf 'Installing %s with apt …\n' "$1"
@@ -55,6 +59,7 @@ by_apt() { # only where it disturbs nobody: as root on Debian or a child of it
 
 has_chromium || by_apt chromium || lacking "Chromium (Debian: sudo apt install chromium; elsewhere install Chrome, or set CHROMIUM to its path)."
 has_postgres || by_apt postgresql || lacking "a PostgreSQL server (Debian: sudo apt install postgresql; macOS: brew install postgresql)."
+has_odbc || by_apt libodbc2 || lacking "unixODBC (Debian: sudo apt install libodbc2; macOS: brew install unixodbc)."
 
 if [ "$missing" = 1 ]; then
     if [ -n "${CI:-}" ]; then

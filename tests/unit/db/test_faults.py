@@ -28,8 +28,8 @@ IDS = [str(number) for number, *_ in SENTENCES]
 def _pyodbc() -> Any:
     try:
         return importlib.import_module("pyodbc")
-    except ImportError as error:
-        pytest.skip(f"pyodbc needs unixODBC ({error})")
+    except ImportError:
+        equipment.do_without("unixODBC, which pyodbc needs")
 
 
 def _mssql_python() -> Any:
