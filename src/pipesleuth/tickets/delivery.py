@@ -21,6 +21,7 @@ from pipesleuth.tickets import identity, lifecycle, payloads, trail
 from pipesleuth.tickets.links import Links
 from pipesleuth.triage.redact import Masked
 
+ROUTED_AT_ONCE = 100  # tickets whose ways are read by one statement
 NEWS_LINES = 15  # told one a second, so that a call ends before it is cut; what is left follows at once
 EVIDENCE = 2000
 
@@ -150,8 +151,14 @@ class Delivery:
         way = getattr(self._destination, "way", None)
         if way is None:
             return {}
-        found = connection.execute(select(Ticket.id, *_ROUTED).where(Ticket.id.in_(list(ticket_ids)))).mappings()
-        return {row["id"]: way(row) for row in found}
+        ways: dict[str, str] = {}
+        for start in range(0, len(ticket_ids), ROUTED_AT_ONCE):
+            # Always as many, the last one repeated: drivers keep each length of a list as a statement of its own.
+            some = list(ticket_ids[start : start + ROUTED_AT_ONCE])
+            some += some[-1:] * (ROUTED_AT_ONCE - len(some))
+            found = connection.execute(select(Ticket.id, *_ROUTED).where(Ticket.id.in_(some))).mappings()
+            ways |= {row["id"]: way(row) for row in found}
+        return ways
 
     def stopped(self, connection: Connection, claim: Claim, reason: str) -> None:
         """Say on the ticket why this destination is tried no more."""
