@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from pipesleuth.model import Status
 
 # Control characters, lone surrogates, and what hides text or turns its direction; emoji joiners stay.
 _HIDDEN = re.compile(
@@ -12,6 +15,14 @@ _HIDDEN = re.compile(
 )
 _BLANKS = re.compile(r"\s+")
 LONGEST_LINK = 2000
+
+# How every channel shows where a ticket stands.
+SIGNS: Mapping[Status, str] = {Status.OPEN: "🔴", Status.IN_PROGRESS: "🟡", Status.ACKNOWLEDGED: "✅"}
+WORDS: Mapping[Status, str] = {
+    Status.OPEN: "Open",
+    Status.IN_PROGRESS: "In progress",
+    Status.ACKNOWLEDGED: "Closed",
+}
 
 
 def clean(text: str | None) -> str:

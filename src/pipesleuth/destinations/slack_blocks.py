@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import clean, clean_line, cut, is_link, units
+from pipesleuth.destinations.legible import SIGNS, WORDS, clean, clean_line, cut, is_link, units
 from pipesleuth.model import News, Notice, Status
 
 Block = dict[str, Any]
@@ -22,12 +22,6 @@ LONGEST_TEXT = 3000
 _STEPS, _STEP = 8, 450
 _PARTIAL_ENTITY = re.compile(r"&[a-z]{0,4}$")
 
-SIGNS: Mapping[Status, str] = {Status.OPEN: "🔴", Status.IN_PROGRESS: "🟡", Status.ACKNOWLEDGED: "✅"}
-WORDS: Mapping[Status, str] = {
-    Status.OPEN: "Open",
-    Status.IN_PROGRESS: "In progress",
-    Status.ACKNOWLEDGED: "Closed",
-}
 FACTS: Sequence[tuple[str, str]] = (
     ("Severity", "severity"),
     ("Priority", "priority"),

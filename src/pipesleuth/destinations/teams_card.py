@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import clean, clean_line, cut, is_link, units
+from pipesleuth.destinations.legible import SIGNS, WORDS, clean, clean_line, cut, is_link, units
 from pipesleuth.model import News, Notice, Status
 
 Element = dict[str, Any]
@@ -23,12 +23,6 @@ _STEPS, _STEP, _FACT, _CAUSE, _NOTES = 8, 450, 300, 2500, 10
 # Clients replace {{DATE(…)}} and {{TIME(…)}} in any text.
 _FUNCTION = re.compile(r"\{(?=\{)")
 
-SIGNS: Mapping[Status, str] = {Status.OPEN: "🔴", Status.IN_PROGRESS: "🟡", Status.ACKNOWLEDGED: "✅"}
-WORDS: Mapping[Status, str] = {
-    Status.OPEN: "Open",
-    Status.IN_PROGRESS: "In progress",
-    Status.ACKNOWLEDGED: "Closed",
-}
 _FACTS: Sequence[tuple[str, str]] = (
     ("Severity", "severity"),
     ("Priority", "priority"),
