@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from pipesleuth.model import Status
+from pipesleuth.model import Notice, Status
 
 # Control characters, lone surrogates, and what hides text or turns its direction; emoji joiners stay.
 _HIDDEN = re.compile(
@@ -61,3 +61,9 @@ def is_link(url: str | None) -> bool:
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def standing(notice: Notice) -> str:
+    """Where the ticket stands, and by whose hand."""
+    by = clean_line(notice.fields.get("ack_user"))
+    return f"{WORDS[notice.status]} by {by}" if by and notice.status is not Status.OPEN else WORDS[notice.status]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import SIGNS, WORDS, clean, clean_line, cut, is_link, units
+from pipesleuth.destinations.legible import SIGNS, clean, clean_line, cut, is_link, standing, units
 from pipesleuth.model import News, Notice, Status
 
 Block = dict[str, Any]
@@ -103,7 +103,7 @@ def size(made: Sequence[Block]) -> int:
 
 def _facts(notice: Notice) -> list[Block]:
     fields = notice.fields
-    rows = [("Status", _status_words(notice))]
+    rows = [("Status", standing(notice))]
     rows += [(name, clean_line(fields.get(column))) for name, column in FACTS]
     made = [_mrkdwn(f"*{name}*\n", LONGEST_FIELD, value) for name, value in rows if value]
     key, url = clean_line(fields.get("itsm_ticket_id")), fields.get("jira_url")
@@ -112,11 +112,6 @@ def _facts(notice: Notice) -> list[Block]:
         made.append(_ready(f"*Jira*\n<{escaped(url, 3000)}|{label}>" if url and is_link(url) else f"*Jira*\n{label}"))
     due = _due(fields)
     return [*made, _ready(f"*SLA*\n{due}")][:10] if due else made[:10]
-
-
-def _status_words(notice: Notice) -> str:
-    by = clean_line(notice.fields.get("ack_user"))
-    return f"{WORDS[notice.status]} by {by}" if by and notice.status is not Status.OPEN else WORDS[notice.status]
 
 
 def _due(fields: Mapping[str, str | None]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import SIGNS, WORDS, clean, clean_line, cut, is_link, units
+from pipesleuth.destinations.legible import SIGNS, clean, clean_line, cut, is_link, standing, units
 from pipesleuth.model import News, Notice, Status
 
 Element = dict[str, Any]
@@ -92,7 +92,7 @@ def _ticket_body(notice: Notice, share: float, *, again: bool) -> list[Element]:
 
 
 def _facts(notice: Notice, share: float) -> list[Element]:
-    rows = [("Status", _status(notice))]
+    rows = [("Status", standing(notice))]
     rows += [(name, clean_line(notice.fields.get(column))) for name, column in _FACTS]
     rows += [("Due", _due(notice.fields))]
     return [
@@ -100,11 +100,6 @@ def _facts(notice: Notice, share: float) -> list[Element]:
         for name, value in rows
         if value
     ]
-
-
-def _status(notice: Notice) -> str:
-    by = clean_line(notice.fields.get("ack_user"))
-    return f"{WORDS[notice.status]} by {by}" if by and notice.status is not Status.OPEN else WORDS[notice.status]
 
 
 def _due(fields: Mapping[str, str | None]) -> str:
