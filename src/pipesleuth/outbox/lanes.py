@@ -15,11 +15,15 @@ from pipesleuth.outbox.todos import Claim
 
 @dataclass(slots=True)
 class Lane:
-    """One kind's running calls, and the moment before which its pace allows none."""
+    """One kind's running calls, and the moments at which its pace allows more.
+
+    Before `resume` none may start; before `survey` only the first of what is due are looked at.
+    """
 
     kind: Kind
     running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
     resume: datetime | None = None
+    survey: datetime | None = None
     faulty: bool = False
     probe: str = ""  # the claim of the one try after a pause
 

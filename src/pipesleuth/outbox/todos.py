@@ -176,12 +176,17 @@ def is_due(connection: Connection, kind: str, now: datetime, visible_seconds: fl
 
 
 def due_tickets(
-    connection: Connection, kind: str, now: datetime, visible_seconds: float, *, fresh: bool, most: int
-) -> list[str]:
-    """The tickets of what is due, the most urgent first: either those nobody told of yet (`fresh`) or the others."""
-    told = Todo.receipt.is_(None) if fresh else Todo.receipt.is_not(None)
-    due = _due_rows(kind, now, visible_seconds, early=False).where(told).order_by(*_urgency(early=False))
-    return [row.ticket_id for row in connection.execute(due.limit(most))]
+    connection: Connection, kind: str, now: datetime, visible_seconds: float, *, most: int, told: bool | None = None
+) -> list[tuple[str, bool]]:
+    """The tickets of what is due and whether they were told of before, the most urgent first.
+
+    `told` leaves only those or only the others.
+    """
+    due = _due_rows(kind, now, visible_seconds, early=False)
+    if told is not None:
+        due = due.where(Todo.receipt.is_not(None) if told else Todo.receipt.is_(None))
+    rows = connection.execute(due.order_by(*_urgency(early=False)).limit(most))
+    return [(row.ticket_id, row.receipt is not None) for row in rows]
 
 
 def _urgency(*, early: bool) -> Sequence[InstrumentedAttribute[Any]]:

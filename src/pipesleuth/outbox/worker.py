@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from pipesleuth import traces
 from pipesleuth.db.database import Database
 from pipesleuth.live import Bell, heard
-from pipesleuth.model import NOTHING, Permanent, PipesleuthError, Retryable, StoreUnavailable
-from pipesleuth.outbox import holds, pace, settlement, todos
+from pipesleuth.model import Permanent, PipesleuthError, Retryable, StoreUnavailable
+from pipesleuth.outbox import holds, pace, settlement, todos, turns
 from pipesleuth.outbox.backoff import pause
 from pipesleuth.outbox.kinds import ClaimLost, Done, Kind, Tempo
 from pipesleuth.outbox.lanes import End, Lane
@@ -29,9 +29,6 @@ BREATH_SECONDS = 0.02
 YIELDING_SECONDS = 0.1
 YIELDING_BATCH = 2
 STOP_SECONDS = 5.0
-PACED_LOOK = timedelta(seconds=0.2)  # how long a kind sleeps at most while one of its ways is not free
-PACED_ROWS = 2000
-EDITS = " edits"
 SETTLED = "settled"
 PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
@@ -173,8 +170,7 @@ class Worker:
     def _claim_kind(self, connection: Connection, lane: Lane, most: int, now: datetime, *, early: bool) -> list[Claim]:
         only = None
         if lane.kind.per_second is not None and not early:  # a probe is alone on its way
-            only, free = self._in_turn(connection, lane.kind, lane.kind.per_second, most, now)
-            lane.resume = min(free, now + PACED_LOOK) if free is not None else None
+            only = turns.take(connection, lane, lane.kind.per_second, most, now, self._tempo.mark_visible)
         claims = todos.claim(
             connection,
             lane.kind.name,
@@ -192,30 +188,9 @@ class Worker:
 
     def _count_probes(self, connection: Connection, lane: Lane, claims: Sequence[Claim], now: datetime) -> None:
         """A try after a pause waits for nobody's turn, but whoever follows it waits for its own."""
-        kind = lane.kind
         for claim in claims:
             lane.probe = claim.token
-            if kind.per_second is not None:
-                ways = kind.ways(connection, [claim.ticket_id]) if kind.ways is not None else NOTHING
-                way = ways.get(claim.ticket_id, "") + ("" if claim.receipt is None else EDITS)
-                pace.charge(connection, kind.name, way, 1, now, per_second=kind.per_second)
-
-    def _in_turn(
-        self, connection: Connection, kind: Kind, per_second: float, most: int, now: datetime
-    ) -> tuple[dict[str, str], datetime | None]:
-        """The tickets whose turn it is, each with its way; new messages and edits of old ones have a pace each."""
-        chosen: dict[str, str] = {}
-        frees: list[datetime] = []
-        looked = PACED_ROWS if kind.ways is not None else 1
-        for fresh in (True, False):
-            due = todos.due_tickets(connection, kind.name, now, self._tempo.mark_visible, fresh=fresh, most=looked)
-            ways = kind.ways(connection, due) if kind.ways is not None and due else NOTHING
-            wanted = [(one, ways.get(one, "") + ("" if fresh else EDITS)) for one in due]
-            left = most - len(chosen)
-            taken, free = pace.take(connection, kind.name, wanted, now, per_second=per_second, most=left)
-            chosen |= {one: ways.get(one, "") for one in taken}
-            frees += [free] if free is not None else []
-        return chosen, min(frees, default=None)
+            turns.charge_probe(connection, lane.kind, claim, now)
 
     async def _work(self, lane: Lane, claim: Claim) -> None:
         """Do one to-do and write its end, in the trace of the webhook that it came from."""
