@@ -22,7 +22,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipesleuth.db.engine import away, open_engine
+from pipesleuth.db.engine import LOG_PAGES, away, checkpoint, open_engine
 from pipesleuth.db.faults import is_passing, is_unavailable
 from pipesleuth.db.outage import Outage
 from pipesleuth.model import StoreUnavailable
@@ -62,7 +62,7 @@ class Database:
         self._closing = threading.Event()
         self._begin()
         if url.get_backend_name() == "sqlite":
-            threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True).start()
+            threading.Thread(target=self._move_log, name="checkpoint", daemon=True).start()
 
     def _begin(self) -> None:
         """Connections, readers and the writer with what waits for it."""
@@ -147,21 +147,22 @@ class Database:
         self._readers.shutdown()
         self.engine.dispose()
 
-    def _checkpoint(self) -> None:
-        """Move SQLite's write-ahead log into its file once a second, without holding anybody up."""
-        moved = -1
+    def _move_log(self) -> None:
+        """Move SQLite's write-ahead log into its file once a second, hardly ever holding anybody up."""
+        moved, longest = -1, LOG_PAGES
         while not self._closing.wait(CHECKPOINT_SECONDS):
             if moved == self.commits:
                 continue
             moved = self.commits
             try:
-                with self.engine.connect() as connection:
-                    raw = connection.connection.driver_connection
-                    connection.rollback()
-                    if raw is not None:
-                        raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                left = checkpoint(self.engine, longest=longest)
             except (SQLAlchemyError, sqlite3.Error) as error:
                 log.warning("database.not_checkpointed", reason=type(error).__name__)
+                continue
+            if left > longest:  # somebody reads for long (an export): writers do not wait again before there is more
+                longest = left + LOG_PAGES
+            elif left < LOG_PAGES:
+                longest = LOG_PAGES
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Generator
 from typing import Any
@@ -17,12 +18,15 @@ from pipesleuth.db import faults
 from pipesleuth.db.address import complete, without_secrets
 from pipesleuth.model import StoreUnavailable, WrongSetting
 
+BUSY_MILLISECONDS = 5000
+MOMENT_MILLISECONDS = 250
+LOG_PAGES = 4000  # 16 MB
 # The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
 _SQLITE_PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "wal_autocheckpoint=0",
-    "busy_timeout=5000",
+    f"busy_timeout={BUSY_MILLISECONDS}",
     "temp_store=MEMORY",
 )
 CONNECT_SECONDS = 5
@@ -75,14 +79,34 @@ def away(error: SQLAlchemyError, url: URL) -> StoreUnavailable | None:
     return StoreUnavailable(without_secrets(str(getattr(error, "orig", None) or error), url))
 
 
-def checkpoint(engine: Engine) -> None:
-    """Move SQLite's log into its file between two large pieces of work; nothing elsewhere."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            connection.rollback()
-            if raw is not None:
-                raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+def checkpoint(engine: Engine, *, longest: int = LOG_PAGES) -> int:
+    """Move SQLite's write-ahead log into its file as far as nobody is in the way; nothing elsewhere.
+
+    A log of more than `longest` pages begins anew, for which writers wait until running reads have ended, a moment
+    at most. How many pages are left in the log.
+    """
+    if engine.dialect.name != "sqlite":
+        return 0
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        connection.rollback()
+        if raw is None:
+            return 0
+        pages = _moved(raw, "PASSIVE")[1]
+        if pages <= longest:
+            return pages
+        # Where somebody always reads and somebody always writes it would not begin anew by itself, and grow for ever.
+        raw.execute(f"PRAGMA busy_timeout={MOMENT_MILLISECONDS}")
+        try:
+            busy, pages, _ = _moved(raw, "RESTART")
+        finally:
+            raw.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+        return pages if busy else 0
+
+
+def _moved(raw: sqlite3.Connection, how: str) -> tuple[int, int, int]:
+    """Whether somebody was in the way, the pages in the log, and how many of them are in the file."""
+    return raw.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
 
 
 def _missing(driver: str, error: Exception) -> str:
