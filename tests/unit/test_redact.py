@@ -36,6 +36,14 @@ SECRETS: list[tuple[str, str, str]] = [
     ("spark.hadoop.fs.azure.account.key.acc.dfs.core.windows.net=zzz111", "zzz111", "account-key"),
     ('spark.conf.set("fs.azure.account.key.acc.dfs.core.windows.net", "zzz111")', "zzz111", "account-key"),
     ("fs.s3a.secret.key: zzz111", "zzz111", "account-key"),
+    ('("fs.azure.account.oauth2.client.secret.acc.dfs.core.windows.net", "zzz111")', "zzz111", "password"),
+    ("CREDENTIALS=(AWS_SECRET_KEY='wJalr+K7MDENG')", "wJalr+K7MDENG", "password"),
+    ('{"secretKey": "zzz111"}', "zzz111", "password"),
+    ('df.write.option("password", "plain words").save()', "plain words", "password"),
+    (r".option(\"sfPassword\", \"hunter2\")", "hunter2", "password"),
+    ("{&quot;password&quot;:&quot;hunter2&quot;}", "hunter2", "password"),
+    ("CREATE USER etl IDENTIFIED BY hunter2;", "hunter2", "password"),
+    ("https://x.webhook.office.com/webhookb2/" + "1b2c@3d4e/IncomingWebhook/aBcD1234", "aBcD1234", "teams-webhook"),
     ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI/K7MDENG", "password"),
     ("--password hunter2 --user x", "hunter2", "password"),
     ("password: hunter2", "hunter2", "password"),
@@ -80,6 +88,8 @@ INNOCENT = [
     "SQLSTATE[28000] Login failed (18456)",
     "http://host:8080/path?x=1@y",
     "key=value token=3 pass=2",
+    'dbutils.secrets.get("prod-credentials", "sql-login")',
+    "the columns (password, email) are missing; identified by id",
 ]
 
 

@@ -17,7 +17,7 @@ _QUOTE = r"""\\{0,8}["']"""
 _GUARDED_WORD = (
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key"
     r"|(?:access|refresh|auth|id|bearer|bot|api|user|session|security|sas|personal)[_-]?token|credentials?"
-    r"|shared[_-]?access[_-]?(?:key|signature)|signing[_-]?key|encryption[_-]?key|subscription[_-]?key"
+    r"|secret[._-]?key|shared[_-]?access[_-]?(?:key|signature)|signing[_-]?key|encryption[_-]?key|subscription[_-]?key"
     r"|client[_-]?secret|storage[_-]?key|master[_-]?key|host[_-]?key|function[_-]?key)"
 )
 _NAME = r"[A-Za-z0-9_.-]{0,40}" + _GUARDED_WORD + r"(?:[_-]?(?:value|text|1|2))?"
@@ -115,8 +115,15 @@ _RULES = (
         r"""(?i)\b(?:account|secret|access)\.key(?:\.[a-z0-9.-]{1,120})?\\{0,8}["']?\s{0,3}[=:,]\s{0,3}\\{0,8}["']?"""
         r"([^\s;\"'<>\\,)]+)",
     ),
+    # fs.azure.account.oauth2.client.secret.<account>.dfs.core.windows.net
+    _Rule(
+        "password",
+        r"""(?i)\bclient\.secret(?:\.[a-z0-9.-]{1,120})?\\{0,8}["']?\s{0,3}[=:,]\s{0,3}\\{0,8}["']?"""
+        r"([^\s;\"'<>\\,)]+)",
+    ),
     _Rule("slack-token", r"\b((?:xox[a-z]|xapp|xwfp)-[A-Za-z0-9-]{8,})"),
     _Rule("slack-webhook", r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_-]{8,})"),
+    _Rule("teams-webhook", r"(?i)\.office\.com/webhook(?:b2)?/([A-Za-z0-9@/_-]{16,})"),
     _Rule("databricks-token", r"\b((?:dapi|dose|dkea|dsapi)[0-9a-f]{30,}(?:-\d{1,3})?)"),
     _Rule("github-token", r"\b((?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}))"),
     _Rule("aws-key", r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}|(?:AKIA|ASIA)[A-Z0-9]{16})\b"),
@@ -148,6 +155,22 @@ _RULES = (
     # "password": "…" in JSON, escaped any number of times; the value may hold escaped quotes.
     _Rule("password", r"(?i)" + _NAME + _QUOTE + r"\s{0,8}:\s{0,8}\\{0,8}\"((?:[^\"\\\n]|\\[^\"\n])+)"),
     _Rule("password", r"(?i)" + _NAME + _QUOTE + r"\s{0,8}:\s{0,8}\\{0,8}'([^'\\\n]+)"),
+    # The same with HTML's entities, as web pages and services' answers are quoted.
+    _Rule("password", r"(?i)" + _NAME + r"&(?:quot|#34);\s{0,8}:\s{0,8}&(?:quot|#34);([^&\n]{1,400})"),
+    # option("password", "…") and its like in the code that a traceback quotes.
+    _Rule(
+        "password",
+        r"(?i)\b(?:option|config|header|put|set[a-z_]{0,20}|add[a-z_]{0,20})\(\s{0,3}"
+        + _QUOTE
+        + _NAME
+        + _QUOTE
+        + r"\s{0,3},\s{0,3}\\{0,8}[\"']([^\"'\\\n]{1,200})",
+    ),
+    _Rule(
+        "password",
+        r"(?i)\b(?:create|alter)\s{1,3}(?:user|role)\s{1,3}\S{1,128}\s{1,3}identified\s{1,3}by\s{1,3}"
+        r"""["']?([^\s"';]{1,200})""",
+    ),
     # password=…; in a connection string: blanks and commas belong to it, up to the semicolon.
     _Rule("password", r"(?i)\b" + _NAME + r"\s{0,3}=\s{0,3}(\{[^}\n]{1,200}\}|[^;=\r\n\"'&<>]{1,200});"),
     _Rule("password", r"(?i)\b" + _NAME + r"\s{0,3}=\s{0,3}" + _QUOTE + r"([^\"'\n\\]+)"),
