@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -17,13 +18,6 @@ from pipesleuth.triage.diagnose import Explanation, Triage
 from pipesleuth.triage.knowledge import Entry, Example, KnowledgeFault, Weight, check_folder
 
 _MAX_INPUT = 64 * 1024 * 1024
-_SOURCES = {
-    "adf": "data_factory",
-    "data_factory": "data_factory",
-    "databricks": "databricks",
-    "dbx": "databricks",
-    "airflow": "airflow",
-}
 _DATABRICKS_WORDS = ("databricks", "spark", "delta", "py4j", "traceback", "dbfs:", "cluster")
 
 
@@ -82,6 +76,11 @@ def triage(
 def check(folder: Annotated[Path, typer.Argument(help="A folder of YAML files.")]) -> None:
     """Say what is wrong in a folder of entries, with file and line; exit code 1 if anything is."""
     entries, faults = check_folder(folder)
+    platforms = {"any", *_sources().values()}
+    for entry in entries:
+        if entry.platform not in platforms:
+            known = ", ".join(sorted(platforms))
+            faults.append(f"{entry.file}:{entry.line}: no source is called '{entry.platform}'; there are {known}")
     if not faults:
         faults = failing_examples(entries, Triage.load(folder))
     for fault in faults:
@@ -89,6 +88,14 @@ def check(folder: Annotated[Path, typer.Argument(help="A folder of YAML files.")
     if faults:
         raise typer.Exit(1)
     typer.echo(f"{len(entries)} entries, nothing wrong.")
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """Every source's name under each word for it."""
+    from pipesleuth.sources.registry import registry  # noqa: PLC0415  # loaded when asked for
+
+    return {word: source.name for word, source in registry().items()}
 
 
 def failing_examples(entries: list[Entry], engine: Triage) -> list[str]:
@@ -224,7 +231,7 @@ def _object(text: str) -> Mapping[str, Any] | None:
 
 def _is_case(one: Mapping[str, Any]) -> bool:
     """A case has a message and an id or a source; an activity's own JSON output has neither."""
-    return isinstance(one.get("message"), str) and ("id" in one or one.get("source") in _SOURCES)
+    return isinstance(one.get("message"), str) and ("id" in one or one.get("source") in _sources())
 
 
 def _case(one: Mapping[str, Any], number: int) -> Case:
@@ -233,7 +240,7 @@ def _case(one: Mapping[str, Any], number: int) -> Case:
 
     message = str(one["message"])
     failure = Failure(
-        source=_SOURCES.get(said("source") or "") or _guess(message),
+        source=_sources().get(said("source") or "") or _guess(message),
         pipeline=said("pipeline", "job") or "case",
         error_message=message,
         error_code=said("error_code"),

@@ -8,6 +8,7 @@ import pytest
 
 from pipesleuth.cli.triage import failing_examples
 from pipesleuth.model import Category, Failure
+from pipesleuth.sources.registry import shelf
 from pipesleuth.triage.diagnose import Triage
 from pipesleuth.triage.knowledge import KnowledgeFault, Weight, check_folder, read_folder
 from pipesleuth.triage.knowledge.entry import fill
@@ -90,6 +91,7 @@ def test_a_good_folder_has_no_faults(tmp_path: Path) -> None:
         ("id: lake-gate-closed", "id: Lake Gate", 4, "an id has small letters"),
         ("    weight: strong", "    weight: huge", 7, "'huge' is none of"),
         ("    weight: strong", "    links: ['http://x']", 7, "https://"),
+        ("entries:", "platform: My Trains\nentries:", 3, "'My Trains' is no platform"),
         ("entries:", "entries: [", 4, "not YAML"),
     ],
 )
@@ -128,3 +130,16 @@ def test_a_space_matches_any_white_space() -> None:
 
 def test_our_own_folder_has_no_faults() -> None:
     assert check_folder(OUR_FOLDER)[1] == []
+
+
+def test_every_platform_of_ours_is_a_source() -> None:
+    named = {entry.platform for entry in read_folder(OUR_FOLDER)} - {"any"}
+    for advice in read_advice().values():
+        named |= {*advice.owners, *advice.retries}
+    assert named <= {source.name for source in shelf()}
+
+
+def test_a_new_sources_entries_are_data_alone(tmp_path: Path) -> None:
+    engine = Triage.load(write(tmp_path, GOOD.replace("entries:", "platform: trains\nentries:", 1)))
+    said = engine.full(Failure(source="trains", pipeline="p", error_message="The lake gate north is closed."))
+    assert (said.said_by, said.affected_entity) == ("knowledge:lake-gate-closed", "north")

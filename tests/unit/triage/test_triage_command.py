@@ -87,6 +87,17 @@ def test_a_folder_whose_example_is_won_by_another_is_told(tmp_path: Path) -> Non
     assert "x.yaml:2: a-b: its example is won by" in out
 
 
+def test_a_platform_that_no_source_is_called_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        'platform: databriks\nentries:\n  - id: a-b\n    codes: [ZebraError]\n    category: timeout\n    cause: "c"\n'
+        '    steps: ["s"]\n',
+        encoding="utf-8",
+    )
+    code, out = run("kb", "check", str(tmp_path))
+    assert code == 1
+    assert "x.yaml:3: no source is called 'databriks'" in out
+
+
 def test_a_good_folder_passes(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(
         'entries:\n  - id: a-b\n    codes: [ZebraError]\n    category: timeout\n    cause: "c"\n    steps: ["s"]\n'

@@ -19,7 +19,7 @@ OUR_FOLDER = Path(__file__).parent
 CATEGORIES_FILE = "categories.yaml"
 _MAX_FILE = 4 * 1024 * 1024
 _ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
-_PLATFORMS = ("any", "data_factory", "databricks", "airflow")
+_PLATFORM = re.compile(r"[a-z][a-z0-9_]{1,39}")  # a source's name, whichever sources there are; or any
 _ENTITY_KINDS = (
     "column", "table", "path", "host", "linked_service", "integration_runtime", "package", "principal", "parameter",
     "activity", "function", "dataset", "secret", "container", "resource", "size", "name", "cluster", "none",
@@ -59,14 +59,15 @@ class _Place:
     def at(self, node: yaml.Node) -> _Place:
         return _Place(node, self.file, self.faults)
 
-    def fields(self, allowed: tuple[str, ...]) -> dict[str, _Place]:
+    def fields(self, allowed: tuple[str, ...] | None) -> dict[str, _Place]:
+        """The fields by their names; None allows every name."""
         if not isinstance(self.node, yaml.MappingNode):
             self.fault("a mapping (name: value) is expected here")
             return {}
         found: dict[str, _Place] = {}
         for key, value in self.node.value:
             name = str(key.value)
-            if name not in allowed:
+            if allowed is not None and name not in allowed:
                 self.at(key).fault(f"unknown field '{name}'; known are {', '.join(allowed)}")
             elif name in found:
                 self.at(key).fault(f"the field '{name}' stands here twice")
@@ -159,7 +160,14 @@ def read_advice(path: Path = OUR_FOLDER / CATEGORIES_FILE) -> dict[Category, Adv
 
 
 def _by_platform(place: _Place | None) -> Iterator[tuple[str, _Place]]:
-    yield from (place.fields(_PLATFORMS) if place else {}).items()
+    yield from (place.fields(None) if place else {}).items()
+
+
+def _platform(place: _Place) -> str:
+    name = place.text()
+    if not _PLATFORM.fullmatch(name):
+        place.fault(f"'{name}' is no platform: a source's name in small letters, or any")
+    return name
 
 
 def _document(path: Path, folder: Path, faults: list[str]) -> _Place | None:
@@ -192,9 +200,7 @@ def _entries(path: Path, folder: Path, faults: list[str], *, ours: bool) -> Iter
     if top is None:
         return
     fields = top.fields(("theme", "platform", "entries"))
-    platform = fields["platform"].text() if "platform" in fields else "any"
-    if platform not in _PLATFORMS:
-        fields["platform"].fault(f"'{platform}' is none of {', '.join(_PLATFORMS)}")
+    platform = _optional(fields, "platform", _platform) or "any"
     if "entries" not in fields:
         top.fault("the list 'entries' is missing")
         return
@@ -228,7 +234,7 @@ def _entry(place: _Place, platform: str, *, ours: bool) -> Entry | None:
         patterns=_optional(fields, "patterns", _Place.texts) or (),
         both=_optional(fields, "when", _Place.text) == "both",
         activities=tuple(word.casefold() for word in _optional(fields, "activities", _Place.texts) or ()),
-        platform=_optional(fields, "platform", _Place.text) or platform,
+        platform=_optional(fields, "platform", _platform) or platform,
         weight=_optional(fields, "weight", lambda at: at.word(Weight)) or Weight.NORMAL,
         severity=_optional(fields, "severity", lambda at: at.word(Severity)),
         priority=_optional(fields, "priority", lambda at: at.word(Priority)),
@@ -274,7 +280,7 @@ def _check_texts(fields: dict[str, _Place]) -> None:
         for name in holes(text):
             if name not in names:
                 place.fault(f"nothing fills the hole '{name}'")
-    for field, allowed in (("when", ("any", "both")), ("platform", _PLATFORMS), ("entity", _ENTITY_KINDS)):
+    for field, allowed in (("when", ("any", "both")), ("entity", _ENTITY_KINDS)):
         if field in fields and fields[field].text() not in allowed:
             fields[field].fault(f"'{field}' is one of {', '.join(allowed)}")
     for place in fields["links"].items() if "links" in fields else []:
