@@ -16,8 +16,7 @@ _SAYS_SOMETHING = 5
 class Cause:
     """One layer of a failure.
 
-    `kind` says how it was introduced: activity, inner_activity, side, blob, frame, sql, storage, dataflow, stream,
-    databricks_run, envelope, condition, word, odbc, identity, oracle, cause, cluster, run, stage, exception or text.
+    `kind` says how it was introduced: the kind of its marker, or text where nothing introduces it.
     `span` are the first place and the place after the last in the original message.
     """
 

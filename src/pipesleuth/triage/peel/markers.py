@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 
 MAX_MARKERS = 400
 
@@ -20,119 +22,101 @@ class Marker:
     entity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One way in which platforms introduce a layer; `sign` must be in the text before the pattern is tried."""
-
-    kind: str
-    sign: str
-    pattern: re.Pattern[str]
-
-
-# Every pattern starts with plain characters and has bounded repeats: linear on any text.
-_RULES = (
-    Rule("activity", "peration on target ", re.compile(r"Operation on target (?P<entity>.{1,260}?) failed: ?")),
-    Rule(
-        "activity", "Activity ", re.compile(r"Activity (?P<entity>(?:[\w\-]|\.(?! )| (?!Activity )){1,140}) failed: ")
-    ),
-    Rule(
-        "inner_activity", "Inner activity name: ", re.compile(r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?")
-    ),
-    Rule("activity", "\n", re.compile(r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n")),
-    Rule("target", "target", re.compile(r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\"")),
-    Rule("target", "Target: ", re.compile(r"(?:\. |^)Target: (?P<entity>[A-Za-z][\w\-]{1,120})", re.MULTILINE)),
-    Rule("side", "Failure happened on ", re.compile(r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?")),
-    Rule(
+# The kind of layer, a sign without which its pattern is not tried, and the pattern. Each begins with plain characters
+# or a bounded look behind, and has bounded repeats: linear on any text. `^` and `$` are a line's.
+_LAYERS: tuple[tuple[str, str, str], ...] = (
+    ("activity", "peration on target ", r"Operation on target (?P<entity>.{1,260}?) failed: ?"),
+    ("activity", "Activity ", r"Activity (?P<entity>(?:[\w\-]|\.(?! )| (?!Activity )){1,140}) failed: "),
+    ("inner_activity", "Inner activity name: ", r"Inner activity name: (?P<entity>.{1,260}?), ?Error: ?"),
+    # the name of an activity alone on the first line, as people paste it from the monitor
+    ("activity", "\n", r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n"),
+    ("target", "target", r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\""),
+    ("target", "Target: ", r"(?:\. |^)Target: (?P<entity>[A-Za-z][\w\-]{1,120})"),
+    ("side", "Failure happened on ", r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?"),
+    # ErrorCode=…,'Type=…,Message=…', its text inside
+    (
         "blob",
         "ErrorCode",
-        re.compile(
+        (
             r"ErrorCode ?= ?(?P<code>[A-Za-z][\w.\-]{1,120}),\s{0,3}(?:' ?)?"
             r"(?:Type=[\w.>`+\[\],]{0,200}?,\s?)?(?:Error)? ?Message ?="
         ),
     ),
-    Rule("blob", "ErrorCode=", re.compile(r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'\"])")),
-    Rule("frame", "'Type=", re.compile(r"'Type=(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
-    Rule("frame", "Type=", re.compile(r"Type=(?<![\w']Type=)(?P<code>[\w.>`+]{0,200}), ?\s?Message=")),
-    Rule("sql", "umber", re.compile(r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})")),
-    Rule("storage", "ErrorCode: ", re.compile(r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?")),
-    Rule("dataflow", "DF-", re.compile(r"DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60}")),
-    Rule(
-        "stream",
-        "at S",
-        re.compile(r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?"),
-    ),
-    Rule(
+    ("blob", "ErrorCode=", r"ErrorCode=(?P<code>[A-Za-z][\w.\-]{1,120})(?=,'?Type|[,;\s'\"])"),
+    ("frame", "'Type=", r"'Type=(?P<code>[\w.>`+]{0,200}), ?\s?Message="),
+    ("frame", "Type=", r"Type=(?<![\w']Type=)(?P<code>[\w.>`+]{0,200}), ?\s?Message="),
+    ("sql", "umber", r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})"),
+    ("storage", "ErrorCode: ", r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?"),
+    ("dataflow", "DF-", r"(?P<code>DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60})"),
+    ("stream", "at S", r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?"),
+    (
         "databricks_run",
         "error state",
-        re.compile(r"execution failed with error state:? (?P<code>\w{1,60})(?:, error message:? ?)?"),
+        r"execution failed with error state:? (?P<code>\w{1,60})(?:, error message:? ?)?",
     ),
-    Rule(
+    # a code in JSON
+    (
         "envelope",
         "ode",
-        re.compile(
+        (
             r"\b(?:errorCode|error_code|ErrorCode|StatusCode|[Cc]ode|termination_code|azure_error_code|aws_api_error_code)"
             r"\s{0,3}[\"']?\s{0,3}:\s{0,3}[\"']?\s{0,2}(?P<code>[A-Za-z][\w.\-]{2,120})"
         ),
     ),
-    Rule("condition", "[", re.compile(r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?")),
-    Rule("condition", "ErrorClass=", re.compile(r"\bErrorClass=(?P<code>[A-Z][A-Z0-9_.]{3,120})")),
-    Rule("odbc", "[", re.compile(r"\[(?P<code>[0-9A-Z]{5})\](?:(?= ?\[)|(?<=ERROR \[.{5}\])) ?")),
-    Rule(
+    # Spark's [ERROR_CONDITION.SUBCLASS]
+    ("condition", "[", r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?"),
+    ("condition", "ErrorClass=", r"\bErrorClass=(?P<code>[A-Z][A-Z0-9_.]{3,120})"),
+    ("odbc", "[", r"\[(?P<code>[0-9A-Z]{5})\](?:(?= ?\[)|(?<=ERROR \[.{5}\])) ?"),
+    (
         "given",
         "rror",
-        re.compile(r"(?:ADAL Error|[Ee]rror [Cc]ode(?: is)?):? ?(?P<code>[A-Za-z]+(?:_[a-z]+|[A-Z][a-z]+){1,8})\b"),
+        r"(?:ADAL Error|[Ee]rror [Cc]ode(?: is)?):? ?(?P<code>[A-Za-z]+(?:_[a-z]+|[A-Z][a-z]+){1,8})\b",
     ),
-    Rule("given", " error message", re.compile(r"\b(?P<code>[A-Z][A-Za-z]{4,60}) (?:Azure|AWS|GCP) error message")),
-    Rule(
+    ("given", " error message", r"\b(?P<code>[A-Z][A-Za-z]{4,60}) (?:Azure|AWS|GCP) error message"),
+    (
         "termination",
         "(",
-        re.compile(r"\b(?P<code>[A-Z][A-Z0-9_]{5,80}) ?\((?:CLIENT_ERROR|SERVICE_FAULT|CLOUD_FAILURE|SUCCESS)\)"),
+        r"\b(?P<code>[A-Z][A-Z0-9_]{5,80}) ?\((?:CLIENT_ERROR|SERVICE_FAULT|CLOUD_FAILURE|SUCCESS)\)",
     ),
-    Rule(
+    # 403, PUT, https://…, AuthorizationFailure of the Hadoop driver for the lake
+    (
         "storage",
         ", https://",
-        re.compile(r"\b[45]\d\d, (?:PUT|GET|HEAD|POST|DELETE|PATCH), \S{5,400}?, (?P<code>[A-Z]\w{4,60})"),
+        r"\b[45]\d\d, (?:PUT|GET|HEAD|POST|DELETE|PATCH), \S{5,400}?, (?P<code>[A-Z]\w{4,60})",
     ),
-    Rule(
+    # classes whose names do not say that they are exceptions, by their package
+    (
         "exception",
         ": ",
-        re.compile(
+        (
             r"\b(?P<code>(?:com|org|io|google|azure|mlflow|botocore|sqlalchemy|airflow|openai|grpc|kafka|snowflake)"
             r"(?:\.[a-z_]\w{0,40}){1,8}\.[A-Z]\w{3,80})(?=: )"
         ),
     ),
-    Rule(
-        "exception",
-        ".",
-        re.compile(r"^(?P<code>[a-z]\w{1,30}(?:\.[a-z_]\w{0,40}){0,6}\.[A-Z]\w{3,80})(?=: )", re.MULTILINE),
-    ),
-    Rule("socket", "SocketErrorCode", re.compile(r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})")),
-    Rule("termination", "termination code", re.compile(r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})")),
-    Rule(
+    ("exception", ".", r"^(?P<code>[a-z]\w{1,30}(?:\.[a-z_]\w{0,40}){0,6}\.[A-Z]\w{3,80})(?=: )"),
+    ("socket", "SocketErrorCode", r"SocketErrorCode: ?'?(?P<code>[A-Z]\w{3,40})"),
+    ("termination", "termination code", r"termination code:? (?P<code>[A-Z][A-Z_]{4,80})"),
+    (
         "word",
         ": ",
-        re.compile(r"(?P<code>[A-Z](?<![^\s:(][A-Z])[A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])"),
+        r"(?P<code>[A-Z](?<![^\s:(][A-Z])[A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=[A-Z\"'`\[{a-z(])",
     ),
     # behind the name of an exception or a sentence's colon, whatever follows
-    Rule("word", "_", re.compile(r"(?<=[a-z]: )(?P<code>[A-Z][A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=\d)")),
-    Rule("word", "SIG", re.compile(r"\b(?P<code>SIG(?:SEGV|BUS|ABRT|ILL|FPE|KILL)) \(0x")),
-    Rule("exception", "ERROR: ", re.compile(r"^ERROR: (?P<code>(?:[A-Z][a-z]{2,20}){2,6})(?=: )", re.MULTILINE)),
-    Rule("http", "HTTP Error ", re.compile(r"(?P<code>HTTP Error \d{3})\b")),
-    Rule("identity", "AADSTS", re.compile(r"(?P<code>AADSTS\d{4,8})")),
-    Rule("oracle", "ORA-", re.compile(r"(?P<code>ORA-\d{4,5})")),
-    Rule("cause", "aused by: ", re.compile(r"Caused by: ")),
-    Rule("cause", "---> ", re.compile(r"---> ")),
-    Rule(
+    ("word", "_", r"(?<=[a-z]: )(?P<code>[A-Z][A-Z0-9]{2,30}(?:_[A-Z0-9]{1,30}){1,8}): (?=\d)"),
+    ("word", "SIG", r"\b(?P<code>SIG(?:SEGV|BUS|ABRT|ILL|FPE|KILL)) \(0x"),
+    ("exception", "ERROR: ", r"^ERROR: (?P<code>(?:[A-Z][a-z]{2,20}){2,6})(?=: )"),
+    ("http", "HTTP Error ", r"(?P<code>HTTP Error \d{3})\b"),
+    ("identity", "AADSTS", r"(?P<code>AADSTS\d{4,8})"),
+    ("oracle", "ORA-", r"(?P<code>ORA-\d{4,5})"),
+    ("cause", "aused by: ", r"Caused by: "),
+    ("cause", "---> ", r"---> "),
+    (
         "cluster",
         "eason: ",
-        re.compile(r"(?:[Tt]erminat\w{1,6}\.?|\()\s?Reason: (?P<entity>[A-Za-z][\w ]{2,60}?)(?=[\n.(:]|$)"),
+        r"(?:[Tt]erminat\w{1,6}\.?|\()\s?Reason: (?P<entity>[A-Za-z][\w ]{2,60}?)(?=[\n.(:]|$)",
     ),
-    Rule("run", "with error message", re.compile(r"(?:failed|unavailable)[\w: ,]{0,40} with error message:?\s?")),
-    Rule(
-        "stage",
-        "most recent failure: ",
-        re.compile(r"most recent failure: (?:Lost task [\d.]{1,12} in stage [\d.]{1,12} )?"),
-    ),
+    ("run", "with error message", r"(?:failed|unavailable)[\w: ,]{0,40} with error message:?\s?"),
+    ("stage", "most recent failure: ", r"most recent failure: (?:Lost task [\d.]{1,12} in stage [\d.]{1,12} )?"),
 )
 _EXCEPTION_END = re.compile(
     r"(?:Exception|Error|Failure|Failed|Interrupt|NotFound|SystemExit)(?![A-Za-z0-9_.$])|Exception\b"
@@ -145,16 +129,12 @@ _MAX_NAME = 200
 def markers(text: str) -> list[Marker]:
     """All markers of a bounded text, in the order they stand; at most `MAX_MARKERS`."""
     found: list[Marker] = []
-    for rule in _RULES:
-        if rule.sign in text:
-            named = rule.pattern.groupindex
-            for number, match in enumerate(rule.pattern.finditer(text)):
-                if number >= MAX_MARKERS // 4:
-                    break
-                told = match[named["code"]] if "code" in named else match[0] if rule.kind == "dataflow" else None
-                entity = match[named["entity"]] if "entity" in named else None
-                code = told.rstrip(".-") if told else None
-                found.append(Marker(match.start(), match.end(), rule.kind, code or None, entity))
+    for kind, sign, pattern in _layers():
+        if sign in text:
+            for match in islice(pattern.finditer(text), MAX_MARKERS // 4):
+                named = match.groupdict()
+                code = (named.get("code") or "").rstrip(".-") or None
+                found.append(Marker(match.start(), match.end(), kind, code, named.get("entity")))
     found.extend(_exceptions(text))
     found.sort(key=lambda marker: (marker.start, -marker.end))
     apart: list[Marker] = []
@@ -164,12 +144,15 @@ def markers(text: str) -> list[Marker]:
     return apart[:MAX_MARKERS]
 
 
+@cache
+def _layers() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    return tuple((kind, sign, re.compile(pattern, re.MULTILINE)) for kind, sign, pattern in _LAYERS)
+
+
 def _exceptions(text: str) -> Iterator[Marker]:
     """Names of exception classes as they introduce a message, such as `java.io.IOException: …`."""
     last_end = -1
-    for number, match in enumerate(_EXCEPTION_END.finditer(text)):
-        if number >= MAX_MARKERS // 4:
-            return
+    for match in islice(_EXCEPTION_END.finditer(text), MAX_MARKERS // 4):
         start, end = match.start(), match.end()
         floor = max(last_end, start - _MAX_NAME, 0)
         before = _NOT_IN_NAME.search(text[floor:start][::-1])
