@@ -114,7 +114,8 @@ class Triage:
             if len(failure.error_message) <= QUICK_LIMIT:
                 self._remember(self._insights, key[:4], insight, _TEXTS)
         answer = self._answer(failure, insight)
-        self._remember(self._answers, key, answer)
+        if len(failure.error_message) <= QUICK_LIMIT:  # the key holds the whole text
+            self._remember(self._answers, key, answer)
         return answer
 
     def _look(self, failure: Failure, key: tuple[str | None, ...]) -> _Insight:

@@ -22,7 +22,6 @@ _PACKAGES = (
     "org.apache.", "java.", "javax.", "com.databricks.",
     "scala.", "py4j.", "sun.", "com.microsoft.sqlserver.", "pyspark.",
 )  # fmt: skip
-_MODULE = re.compile(r"^o\d+\.\w+$|\.(?:errors?|exceptions?|exc|protocol)(?:\.|$)")
 _CLASS_AHEAD = re.compile(r"(?:\.[\w$]{1,60}){1,3}(?<=Error|ption)(?=[:\s]|$)")
 _READ_MORE = re.compile(r"(?:page url|[Ss]ee|[Vv]isit|[Rr]efer to|for help)[:\s]{1,3}(?:https?://)?\Z")
 _HELP = ("docs.", "learn.microsoft", "aka.ms", "go.microsoft", "kb.databricks", "spark.apache.org", "github.com/")

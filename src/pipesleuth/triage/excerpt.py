@@ -9,7 +9,6 @@ from dataclasses import dataclass
 FULL_LIMIT = 48 * 1024
 QUICK_LIMIT = 6 * 1024
 _TAIL_SHARE = 3
-_MAX_LINE = 4096
 
 # Same length in and out, so that a place in the excerpt is a place in the message.
 _PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x00A0: " ", 0x0000: " ", 0x2028: "\n", 0x2029: "\n"}

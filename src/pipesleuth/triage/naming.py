@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-_Q = r"['\"`]"
 _QUOTED = r"['\"`]{1,2}(?P<e>[^'\"`\n]{1,260})['\"`]"
 _TICKED = r"(?P<e>`[^`\n]{1,120}`(?:\.`[^`\n]{1,120}`){0,3})"
 _NAME = r"(?P<e>[A-Za-z_#@][\w.$#\-]{1,120})"
@@ -137,7 +136,6 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
         r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: ?[Nn]ame)?:? ?" + _QUOTED,
         r"(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,
-        r"Container Name: (?P<e>[\w$.\-]{1,80})",
         r"[Ss]torage account (?P<e>(?=[a-z]{0,23}\d)[a-z0-9]{4,24})\b",
     ),
     "resource": (

@@ -27,6 +27,9 @@ SERVICES: Mapping[str, str] = {
     "databricks": "Azure Databricks: jobs of tasks (notebook, wheel, JAR, SQL, pipeline) on Spark clusters or "
     "serverless, with Delta Lake and Unity Catalog. Tracebacks, Py4J and 'Caused by' chains wrap the real cause; a "
     "termination or cluster code says how the run ended.",
+    "airflow": "Apache Airflow: DAG runs of tasks, whose operators often start work elsewhere (Databricks, Data "
+    "Factory, Kubernetes, a database). The message is a task's traceback or the end of its log; its last exception "
+    "wraps what the other system said.",
 }
 
 TAXONOMY: Mapping[Category, str] = {
@@ -100,8 +103,9 @@ def question(failure: Failure, verdict: Diagnosis, seen: str, *, strict: bool) -
     def clean(text: str, longest: int) -> str:
         return visible(mask(text[: longest * 2], strict=strict).text)[:longest]
 
-    # Masked before it is cut, so that no cut makes half a secret unrecognisable.
-    text = clean(excerpt(failure.error_message, LONGEST_TEXT).text, LONGEST_TEXT)
+    # Masked before it is cut, so that no cut makes half a secret unrecognisable; and again when it is readable.
+    whole = mask(failure.error_message, strict=strict).text
+    text = clean(excerpt(whole, LONGEST_TEXT).text, LONGEST_TEXT)
     given = {
         "pipeline": failure.pipeline,
         "activity": failure.activity,

@@ -16,8 +16,8 @@ Severity says how bad it is; priority says how soon somebody must act.
 2. One step up when the names say production (prod, prd, production, live), once more never.
 3. One step up when the blast radius is wide: the text names something shared (metastore, gateway, subscription,
    key vault, whole factory or workspace) or the pipeline's name says money or law (finance, payroll, billing,
-   regulatory, compliance, audit).
-4. One step down when the names say it is not production (dev, test, qa, uat, sandbox, poc, staging).
+   payments, invoicing, regulatory, compliance, audit).
+4. One step down when the names say it is not production (dev, test, qa, uat, sandbox, poc, demo, staging).
 5. Priority follows severity (Critical P1, High P2, Medium P3, Low P4), one step later when a re-run with no change
    may well succeed, except in production at High or above.
 6. Critical needs both production and a High start or a wide blast radius; nothing outside production is P1.
