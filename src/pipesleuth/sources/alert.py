@@ -17,6 +17,8 @@ from pipesleuth.sources import search_results, tags, text
 from pipesleuth.sources.fields import Fields, fields, items, pick
 
 ROW_LIMIT = 2_000
+FACTORY_TYPE, DATABRICKS_TYPE = "Microsoft.DataFactory/factories", "Microsoft.Databricks/workspaces"
+LOGS_TYPE = "Microsoft.OperationalInsights/workspaces"
 _ENVELOPE = frozenset({"essentials", "alertcontext", "context", "customproperties"})
 _FACTORY = re.compile(
     r"(/subscriptions/[^/\s]+/resourcegroups/[^/\s]+/providers/microsoft\.datafactory/factories/[^/\s]+)", re.IGNORECASE
@@ -24,12 +26,15 @@ _FACTORY = re.compile(
 _RESOURCE = re.compile(r"/subscriptions/[^/\s]+(?:/resourcegroups/[^/\s]+)?/providers/([\w.]+)/(\w+)/", re.IGNORECASE)
 # Azure lower-cases resource ids in alerts; these are the types as people know them.
 _TYPES = {
-    "microsoft.datafactory/factories": "Microsoft.DataFactory/factories",
-    "microsoft.databricks/workspaces": "Microsoft.Databricks/workspaces",
-    "microsoft.synapse/workspaces": "Microsoft.Synapse/workspaces",
-    "microsoft.operationalinsights/workspaces": "Microsoft.OperationalInsights/workspaces",
-    "microsoft.compute/virtualmachines": "Microsoft.Compute/virtualMachines",
-    "microsoft.storage/storageaccounts": "Microsoft.Storage/storageAccounts",
+    known.lower(): known
+    for known in (
+        FACTORY_TYPE,
+        DATABRICKS_TYPE,
+        LOGS_TYPE,
+        "Microsoft.Synapse/workspaces",
+        "Microsoft.Compute/virtualMachines",
+        "Microsoft.Storage/storageAccounts",
+    )
 }
 
 

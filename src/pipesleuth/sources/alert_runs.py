@@ -8,15 +8,13 @@ from typing import Any
 
 from pipesleuth.model import Failure, NotAFailure
 from pipesleuth.sources import cluster, job_run, text
-from pipesleuth.sources.alert import Alert, resource_type
+from pipesleuth.sources.alert import DATABRICKS_TYPE, FACTORY_TYPE, LOGS_TYPE, Alert, resource_type
 from pipesleuth.sources.fields import Fields, digest, error_said, error_text, fields, parsed, pick
 from pipesleuth.sources.outcome import Outcome, good_state, is_portal_test, of_state, shown
 from pipesleuth.sources.pipeline_run import PIPELINE_KEYS, RUN_KEYS, UNNAMED, pipeline_failure, pipeline_of
 from pipesleuth.sources.same_run import gathered
 
-_DATABRICKS = "Microsoft.Databricks/workspaces"
-_REAL = frozenset({_DATABRICKS, "Microsoft.DataFactory/factories"})  # no test of the portal's is about these
-_LOG_WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+_REAL = frozenset({DATABRICKS_TYPE, FACTORY_TYPE})  # no test of the portal's is about these
 _BUDGET = "aip budget notification"
 
 
@@ -74,7 +72,7 @@ class _Reading:
         self.rule = alert.rule
         self.fired_at = alert.fired_at
         self.facts = _facts(alert, self.rule)
-        self.on_databricks = any(resource_type(resource) == _DATABRICKS for resource in resources)
+        self.on_databricks = any(resource_type(resource) == DATABRICKS_TYPE for resource in resources)
 
     def failure(self, row: Fields) -> Failure:
         """The failure in a row; raises NotAFailure where the row reports none."""
@@ -97,7 +95,7 @@ class _Reading:
         )
 
     def _subject(self) -> str | None:
-        about = next((each for each in self.resources if resource_type(each) != _LOG_WORKSPACE), None)
+        about = next((each for each in self.resources if resource_type(each) != LOGS_TYPE), None)
         if about is None or self.alert.rows:
             return self.rule
         return about.rstrip("/").rpartition("/")[2] or self.rule

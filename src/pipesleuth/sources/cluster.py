@@ -26,8 +26,6 @@ _WANTED_CODES = {
     "JOB_FINISHED": "its job was finished",
     "SUCCESS": "it ended well",
 }
-
-
 _UNUSED = re.compile(
     r"\binactive cluster\b|\binactive for \d|\b(?:due to|because of|after) inactivity\b", re.IGNORECASE
 )
@@ -65,13 +63,9 @@ def cluster_failure(
     library = _failed_library(sections)
     said = error_text((reason, *sections)) or library or _told_reason(sections, code)
     shown_name = name or cluster_id
-    _refuse_wanted(code, kind, shown_name)
-    if code is None and _UNUSED.search(said[:1_000]) is not None:
-        raise NotAFailure(f"The cluster {shown(shown_name)} was stopped: {_WANTED_CODES['INACTIVITY']}.")
+    _refuse_wanted(code, kind, said, shown_name)
     if outcome is not Outcome.FAILED and code is None and not said:
-        good = good_state(pick((section,), ("state", "clusterstate", "status"), text.name) for section in sections)
-        if good is not None:
-            raise NotAFailure(good)
+        _refuse_good_state(sections)
     at = pick(sections, _TIME_KEYS, text.moment_of) or occurred_at
     about_library = library or any("library" in section for section in sections)
     code_or_library = code or ("LIBRARY_INSTALL_FAILED" if about_library else None)
@@ -85,7 +79,7 @@ def cluster_failure(
         error_message=_sentence(shown_name, code, kind, reason, said or _event_sentence(shown_name, code, event)),
         error_code=code_or_library,
         failure_type=kind,
-        resource_id=pick(sections, ("resourceid",), _resource),
+        resource_id=pick(sections, ("resourceid",), text.resource_id),
         resource_type="Databricks cluster",
         occurred_at=at,
         logic_app_run_id=pick(sections, ("logicapprunid",), text.ident),
@@ -93,11 +87,6 @@ def cluster_failure(
         tags=tags,
         facts={**facts, **{key: value for key, value in given.items() if value is not None}},
     )
-
-
-def _resource(value: object) -> str | None:
-    found = text.name(value, 1_000)
-    return found if found is not None and found.startswith("/") else None
 
 
 def _reason(sections: Sequence[Fields]) -> tuple[Fields, str | None]:
@@ -123,12 +112,20 @@ def _event_sentence(name: str | None, code: str | None, event: str | None) -> st
     return "" if code is not None or event is None else f"Cluster {shown(name)} reported the event {shown(event)}."
 
 
-def _refuse_wanted(code: str | None, kind: str | None, name: str | None) -> None:
+def _refuse_good_state(sections: Sequence[Fields]) -> None:
+    good = good_state(pick((section,), ("state", "clusterstate", "status"), text.name) for section in sections)
+    if good is not None:
+        raise NotAFailure(good)
+
+
+def _refuse_wanted(code: str | None, kind: str | None, said: str, name: str | None) -> None:
     wanted = _WANTED_CODES.get(code.upper()) if code is not None else None
     if wanted is None and kind is not None and kind.upper() == "SUCCESS":
         wanted = "the platform counts this end as a success"
     if wanted is not None:
         raise NotAFailure(f"The cluster {shown(name)} was stopped ({shown(code or kind)}): {wanted}.")
+    if code is None and _UNUSED.search(said[:1_000]) is not None:
+        raise NotAFailure(f"The cluster {shown(name)} was stopped: {_WANTED_CODES['INACTIVITY']}.")
 
 
 def _failed_library(sections: Sequence[Fields]) -> str:

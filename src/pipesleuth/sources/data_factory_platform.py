@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 from pipesleuth.model import Failure, Permanent, Retryable
 from pipesleuth.sources import text
+from pipesleuth.sources.alert import FACTORY_TYPE
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.data_factory_api import Factories, factory_path, reason_of
 from pipesleuth.sources.data_factory_cause import Cause, Databricks
 from pipesleuth.sources.data_factory_run import failure_of
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
 from pipesleuth.sources.hindrance import FACT, Hindrances
+from pipesleuth.sources.pipeline_run import UNNAMED
 
 MARGIN = timedelta(minutes=5)
 MOST_RUNS = 200
@@ -51,7 +53,7 @@ class DataFactoryPlatform:
             missing = Permanent(
                 "Which factory to ask is not known: set AZURE_RESOURCE_GROUP and AZURE_DATA_FACTORY_NAME."
             )
-            about_factory = failure.resource_type == "Microsoft.DataFactory/factories"
+            about_factory = failure.resource_type == FACTORY_TYPE
             return Told(failure=failure, hindrance=missing if about_factory else None, asked=about_factory)
         if failure.run_id.startswith("alert:"):
             return await self._alert(failure, factory, seconds)
@@ -114,5 +116,5 @@ class DataFactoryPlatform:
 
 def _pipeline_of(failure: Failure) -> str | None:
     """The pipeline that a metric alert's dimension names; None where the alert is about all of them."""
-    others = {"unknown pipeline", "*", failure.facts.get("factory"), failure.facts.get("alert_rule")}
+    others = {UNNAMED, "*", failure.facts.get("factory"), failure.facts.get("alert_rule")}
     return None if failure.pipeline in others else failure.pipeline

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pipesleuth.model import Failure
 from pipesleuth.sources import text
+from pipesleuth.sources.alert import FACTORY_TYPE
 from pipesleuth.sources.fields import error_text, fields
-from pipesleuth.sources.pipeline_run import run_page
+from pipesleuth.sources.pipeline_run import TARGET, UNNAMED, run_page
 from pipesleuth.sources.workspace import address
 
 Json = Mapping[str, Any]
 _CONTAINERS = frozenset({"foreach", "until", "ifcondition", "switch"})
 _PASSED_ON = _CONTAINERS | {"executepipeline", "fail", "webactivity", "webhook"}
-_TARGET = re.compile(r"Operation on target (.{1,140}?) failed:")
 
 
 def part(value: object) -> Json:
@@ -35,7 +34,7 @@ def innermost(found: Sequence[Json], message: str) -> Json | None:
     """
     inner = [each for each in found if kind_of(each) not in _CONTAINERS] or list(found)
     telling = [each for each in inner if kind_of(each) not in _PASSED_ON or kind_of(each) == "executepipeline"] or inner
-    named = {target.strip() for target in _TARGET.findall(message[:20_000])}
+    named = {target.strip() for target in TARGET.findall(message[:20_000])}
     chosen = [each for each in telling if text.name(each.get("activityName")) in named] or telling
     if not chosen:
         return None
@@ -116,12 +115,12 @@ def failure_of(run: Json, factory: str) -> Failure | None:
         return None
     return Failure(
         source="data_factory",
-        pipeline=text.name(run.get("pipelineName")) or "unknown pipeline",
+        pipeline=text.name(run.get("pipelineName")) or UNNAMED,
         run_id=run_id,
         error_message=text.message(run.get("message")),
         run_url=run_page(run_id, factory),
         resource_id=factory,
-        resource_type="Microsoft.DataFactory/factories",
+        resource_type=FACTORY_TYPE,
         occurred_at=text.moment_of(run.get("runEnd")) or text.moment_of(run.get("lastUpdated")),
         processing_mode="Single",
         run_group=run_group(run),

@@ -11,13 +11,12 @@ from urllib.parse import quote
 
 from pipesleuth.model import NOTHING, Failure
 from pipesleuth.sources import text
-from pipesleuth.sources.alert import factory_of, resource_type
+from pipesleuth.sources.alert import FACTORY_TYPE, factory_of, resource_type
 from pipesleuth.sources.fields import Fields, error_code, error_object, error_text, fields, parsed, pick
 
 PIPELINE_KEYS = ("pipelinename", "pipeline", "adfpipelinename", "pipelinedisplayname")
 RUN_KEYS = ("pipelinerunid", "runid", "adfrunid", "pipelinerun", "run")
 UNNAMED = "unknown pipeline"
-_FACTORY_TYPE = "Microsoft.DataFactory/factories"
 _FACTORY_KEYS = ("datafactoryname", "factoryname", "datafactory", "factory", "adfname", "resourcename")
 _RESOURCE_KEYS = ("resourceid", "datafactoryid", "datafactoryresourceid", "factoryresourceid", "factoryid")
 _TIME_KEYS = ("end", "endtime", "runend", "failedat", "timegenerated", "timestamp", "eventtime", "time")
@@ -41,7 +40,7 @@ _FACTS = {
     "status": "status",
     "metricname": "metric",
 }
-_TARGET = re.compile(r"Operation on target (.{1,140}?) failed:")
+TARGET = re.compile(r"Operation on target (.{1,140}?) failed:")
 
 
 def _named(value: object) -> str | None:
@@ -83,7 +82,7 @@ def pipeline_failure(
     `resources` are the alert's, the likeliest first; `message` stands in where the fields say no error.
     """
     error = error_object(sections)
-    own = pick(sections, _RESOURCE_KEYS, _resource)
+    own = pick(sections, _RESOURCE_KEYS, text.resource_id)
     factory_id = factory_of((own, *resources) if own is not None else resources)
     resource = factory_id or own or next((each for each in resources if each.startswith("/")), None)
     factory = pick(sections, _FACTORY_KEYS, _named) or (factory_id.rpartition("/")[2] if factory_id else None)
@@ -102,7 +101,7 @@ def pipeline_failure(
         activity_type=pick(sections, ("activitytype",), text.name),
         run_url=run_page(run_id, factory_id),
         resource_id=resource,
-        resource_type=resource_type(resource) or _FACTORY_TYPE,
+        resource_type=resource_type(resource) or FACTORY_TYPE,
         occurred_at=pick(sections, _TIME_KEYS, text.moment_of) or occurred_at or _later(sections),
         logic_app_run_id=pick(seldom, _LOGIC_APP_KEYS, text.ident),
         processing_mode=pick(seldom, ("processingmode",), _mode) or "Single",
@@ -116,11 +115,6 @@ def pipeline_failure(
 
 def _later(sections: Sequence[Fields]) -> datetime | None:
     return pick(sections, _LATER_TIME_KEYS, text.moment_of)
-
-
-def _resource(value: object) -> str | None:
-    found = text.name(value, 1_000)
-    return found if found is not None and found.startswith("/") else None
 
 
 def _mode(value: object) -> str | None:
@@ -137,7 +131,7 @@ def _activity(sections: Sequence[Fields], error: Fields, said: str, pipeline: st
         name = pick(sections[:1], ("name",), text.name)
         if name != pipeline:
             return name
-    target = _TARGET.match(said)
+    target = TARGET.match(said)
     return text.name(target.group(1)) if target is not None else None
 
 

@@ -104,7 +104,7 @@ def ident(value: object) -> str | None:
     if isinstance(value, int):
         return str(value) if value > 0 and value.bit_length() <= 128 else None
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and 0 < value <= _SAFE_FLOAT else None
+        return str(int(value)) if value.is_integer() and 0 < value < _SAFE_FLOAT else None
     return None
 
 
@@ -135,6 +135,12 @@ def bounded(text: str, limit: int = ID_LIMIT) -> str:
     if len(text) <= limit:
         return text
     return f"{text[: limit - 17]}~{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def resource_id(value: object) -> str | None:
+    """An Azure resource's id, which begins with a slash, of at most 1,000 characters."""
+    found = name(value, 1_000)
+    return found if found is not None and found.startswith("/") else None
 
 
 def run_identity(value: object) -> str | None:
