@@ -21,6 +21,7 @@ from pipesleuth.model import StoreUnavailable, WrongSetting
 BUSY_MILLISECONDS = 5000
 MOMENT_MILLISECONDS = 250
 LOG_PAGES = 4000  # 16 MB
+KEPT_STATEMENTS = 32
 # The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
 _SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -127,7 +128,10 @@ def _let_go(context: ExceptionContext) -> None:
 
 def _sqlite(url: URL) -> Engine:
     pool = {"poolclass": NullPool} if url.database in {None, "", ":memory:"} else {"pool_size": 10, "max_overflow": 5}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
+    # A list of another length is another statement, and some are large: the driver's 128 of each connection would
+    # fill slowly and hold tens of megabytes, while preparing one anew takes microseconds.
+    how = {"check_same_thread": False, "timeout": 5.0, "cached_statements": KEPT_STATEMENTS}
+    engine = create_engine(url, connect_args=how, **pool)
     # Many rows as one statement: Python's driver lets go of the interpreter at every row of an executemany, and
     # gets it back from a busy event loop only after a switch interval each time.
     engine.dialect.use_insertmanyvalues_wo_returning = True
