@@ -11,10 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from urllib.parse import quote, urlsplit
 
+from pydantic import AfterValidator
+
 from pipesleuth import traces
+from pipesleuth.environment import LOOPBACK
 from pipesleuth.model import NOTHING, Permanent, Retryable, WrongSetting
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ MARK = "[masked]"
 
 _DURATION = re.compile(r"^\d{1,6}(?:\.\d{1,9})?s$")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
-_NEAR_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ class Client:
             raise Retryable(f"{_host(url)} cannot be reached", everyone=True) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Permanent(f"{_host(url)} is not an address that can be called") from error
+        except UnicodeEncodeError as error:  # a sign pasted by mistake into a token goes into no header
+            hint = self._vendor.credentials_hint
+            raise Permanent(f"The credentials hold signs that cannot be sent. {hint}", everyone=True) from error
         except (httpx.TimeoutException, TimeoutError) as error:
             raise Retryable(f"{_host(url)} did not answer in time", in_doubt=leaves_doubt) from error
         except httpx.HTTPError as error:
@@ -250,9 +255,20 @@ def checked_base(url: str) -> str:
         raise WrongSetting("is not an address such as https://example.com") from error
     if parts.scheme not in {"http", "https"} or not host or parts.username or parts.query or parts.fragment:
         raise WrongSetting("must be an http(s) address without user, query or fragment")
-    if parts.scheme == "http" and host not in _NEAR_HOSTS and "." in host:
+    if parts.scheme == "http" and host not in LOOPBACK and "." in host:
         raise WrongSetting("must begin with https:// (plain http is for this machine only)")
     return url.rstrip("/")
+
+
+def _base(url: str) -> str:
+    try:
+        return checked_base(url)
+    except WrongSetting as error:
+        raise ValueError(str(error)) from error
+
+
+# A setting with a vendor's base address; where `checked_base` refuses it, the variable is named.
+BaseAddress = Annotated[str, AfterValidator(_base)]
 
 
 def _origin(url: str) -> tuple[str, str, int]:

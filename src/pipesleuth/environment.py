@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -29,6 +31,20 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
 LARGEST = 65_536  # bytes of one secret
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _parts(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _folded(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+# Settings of several values, comma-separated in the environment; the folded ones in lower case, as hosts and domains.
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
+FoldedList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), BeforeValidator(_folded)]
 
 
 class SecretFiles(Mapping[str, str]):
@@ -107,6 +123,11 @@ class Given(EnvSettingsSource):
             if isinstance(error.__cause__, WrongSetting):
                 raise error.__cause__ from error
             raise
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """A field's value. What is empty counts as not set, as in the environment: no key of ours may be empty."""
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return value or None, key, is_complex
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._values

@@ -8,21 +8,18 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import NoDecode
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from pipesleuth.environment import EnvironmentSettings
+from pipesleuth.environment import LOOPBACK, EnvironmentSettings, FoldedList
 from pipesleuth.model import WrongSetting
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _TURN_SECONDS = 5.0
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Made = TypeVar("Made")
 
@@ -93,7 +90,7 @@ class Settings(EnvironmentSettings):
         "administrator's invitation (`invite`), nobody (`closed`). Default: `open` while PUBLIC_BASE_URL is "
         "loopback, else `verify` where SMTP_HOST is set, else `invite`.",
     )
-    allowed_email_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_email_domains: FoldedList = Field(
         ("sigmoidanalytics.com",), description="Domains whose people may register; comma-separated, exact."
     )
 
@@ -151,15 +148,6 @@ class Settings(EnvironmentSettings):
         description="Base address of an OpenTelemetry collector (OTLP over HTTP); without it no traces are made.",
     )
 
-    @field_validator("allowed_email_domains", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip().lower() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
-
     @field_validator("public_base_url")
     @classmethod
     def _base(cls, value: str) -> str:
@@ -176,7 +164,9 @@ class Settings(EnvironmentSettings):
     @field_validator("heartbeat_url")
     @classmethod
     def _switch(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value() if value is not None else "https://none.example")
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
         if not parts.hostname or parts.username or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
             raise ValueError("must be an https address without a user")
         return value
@@ -255,10 +245,16 @@ def explain(error: ValidationError) -> str:
     return "; ".join(problems)
 
 
+def secret(settings: Settings, name: Literal["rca_api_key", "jwt_secret_key"]) -> str:
+    """A secret from the environment, or else the one kept under DATA_DIR, made at first use. Raises WrongSetting."""
+    given: SecretStr | None = getattr(settings, name)
+    return given.get_secret_value() if given is not None else kept_secret(settings.data_dir / "secrets", name)[0]
+
+
 def kept_secret(folder: Path, name: str, *, link: Callable[[Path, Path], None] = os.link) -> tuple[str, bool]:
     """A secret stored under `folder`, made at first use with mode 0600; and whether it is new.
 
-    Two processes that start together agree: the first to put its file in place wins.
+    Two processes that start together agree: the first to put its file in place wins. Raises WrongSetting.
     """
     path = folder / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -274,7 +270,10 @@ def kept_secret(folder: Path, name: str, *, link: Callable[[Path, Path], None] =
             ours = _put_in_place(fresh, path, link)
         finally:
             fresh.unlink(missing_ok=True)
-    return path.read_text(encoding="ascii").strip(), ours
+    kept = path.read_text(encoding="utf-8").strip()
+    if not kept:
+        raise WrongSetting(f"DATA_DIR: {path} is empty, and nothing must be signed with nothing. Remove it.")
+    return kept, ours
 
 
 def _put_in_place(fresh: Path, path: Path, link: Callable[[Path, Path], None]) -> bool:

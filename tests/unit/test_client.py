@@ -227,3 +227,10 @@ def test_a_base_address_may_be_https_or_near(url: str) -> None:
 def test_other_base_addresses_are_refused(url: str) -> None:
     with pytest.raises(WrongSetting):
         checked_base(url)
+
+
+async def test_a_token_that_no_header_can_carry_is_the_credentials_fault() -> None:
+    vendor = Vendor(base_urls=("http://localhost:1",), headers={"authorization": "Bearer ab\N{EN DASH}cd"})
+    with pytest.raises(Permanent, match="Check the credentials") as refused:
+        await Client(vendor).call("GET", "http://localhost:1/")
+    assert refused.value.everyone

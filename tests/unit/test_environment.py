@@ -184,3 +184,13 @@ def test_a_vault_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AZURE_KEY_VAULT_URL", "not an address")
     with pytest.raises(WrongSetting, match="AZURE_KEY_VAULT_URL"):
         from_environment(Settings)
+
+
+def test_an_empty_file_or_secret_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("\n")
+    monkeypatch.setenv("JWT_SECRET_KEY_FILE", str(tmp_path / "key"))
+    assert from_environment(Settings).jwt_secret_key is None
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "mounted" / "metrics_key").touch()
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "mounted"))
+    assert from_environment(Settings).metrics_key is None

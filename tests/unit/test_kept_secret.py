@@ -48,3 +48,9 @@ def test_a_turn_that_never_ends_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".key.turn").touch()
     with pytest.raises(WrongSetting, match=r"Remove \.key\.turn"):
         kept_secret(tmp_path, "key", link=without_links)
+
+
+def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    with pytest.raises(WrongSetting, match="is empty"):
+        kept_secret(tmp_path, "key")

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from pipesleuth.accounts.people import Unknown
 from pipesleuth.accounts.tokens import KeyRing
-from pipesleuth.client import Client, Vendor, checked_base
+from pipesleuth.client import BaseAddress, Client, Vendor
 from pipesleuth.environment import EnvironmentSettings
-from pipesleuth.model import WrongSetting
 
 SENDER = "azure-secure-webhook"
 MOST_REMEMBERED = 500
@@ -38,15 +37,9 @@ class SecureWebhookSettings(EnvironmentSettings):
     azure_webhook_role: str = Field(
         "ActionGroupsSecureWebhook", description="App role that must be assigned to that application."
     )
-    azure_login_url: str = Field("https://login.microsoftonline.com", description="Where tokens of Entra come from.")
-
-    @field_validator("azure_login_url")
-    @classmethod
-    def _base(cls, value: str) -> str:
-        try:
-            return checked_base(value)
-        except WrongSetting as error:
-            raise ValueError(str(error)) from error
+    azure_login_url: BaseAddress = Field(
+        "https://login.microsoftonline.com", description="Where tokens of Entra come from."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -70,7 +63,7 @@ class SecureWebhook:
         self._good: dict[bytes, float] = {}
 
     async def sender(self, token: str) -> str:
-        """The sender's name. Raises Unknown."""
+        """The sender's name. Raises Unknown, Away."""
         mark = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         if self._good.get(mark, 0.0) > self._now().timestamp():
             return SENDER

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from pipesleuth.client import checked_base
-from pipesleuth.environment import EnvironmentSettings
+from pipesleuth.environment import EnvironmentSettings, Listed
 from pipesleuth.model import WrongSetting
 
 RANK = ("none", "viewer", "responder", "admin")
@@ -27,10 +27,10 @@ class SignOnSettings(EnvironmentSettings):
     oidc_client_secret: SecretStr | None = Field(None, description="Its client secret; none for a public client.")
     oidc_name: str = Field("Microsoft", description="What the button on the login page says after `Continue with`.")
     oidc_scopes: str = Field("openid profile email", description="What is asked for.")
-    oidc_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    oidc_hosts: Listed = Field(
         (), description="Further addresses that the discovery document may name, such as a keys host; comma-separated."
     )
-    oidc_email_claims: Annotated[tuple[str, ...], NoDecode] = Field(
+    oidc_email_claims: Listed = Field(
         ("email", "preferred_username"), description="Claims that may hold the address; the first that is there counts."
     )
     oidc_groups_claim: str = Field("groups", description="Claim with a person's groups; app roles (`roles`) count too.")
@@ -41,11 +41,6 @@ class SignOnSettings(EnvironmentSettings):
     oidc_default_role: Literal["none", "viewer", "responder", "admin"] = Field(
         "viewer", description="Role of people without such a group; `none` lets them not in."
     )
-
-    @field_validator("oidc_hosts", "oidc_email_claims", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("oidc_group_roles", mode="before")
     @classmethod

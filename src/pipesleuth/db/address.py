@@ -11,8 +11,8 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from pipesleuth.environment import LOOPBACK
 from pipesleuth.model import WrongSetting
-from pipesleuth.settings import LOOPBACK
 
 DRIVERS = {
     "sqlite": "sqlite",

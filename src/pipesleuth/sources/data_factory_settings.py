@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from pipesleuth.client import checked_base
-from pipesleuth.environment import EnvironmentSettings
-from pipesleuth.model import WrongSetting
+from pipesleuth.client import BaseAddress
+from pipesleuth.environment import EnvironmentSettings, Listed
 
 
 class DataFactorySettings(EnvironmentSettings):
@@ -21,7 +20,7 @@ class DataFactorySettings(EnvironmentSettings):
         "", description="Subscription of the factories; alone it makes us sign on with the machine's managed identity."
     )
     azure_resource_group: str = Field("", description="Resource group of the factories.")
-    azure_data_factory_name: Annotated[tuple[str, ...], NoDecode] = Field(
+    azure_data_factory_name: Listed = Field(
         (), description="Names of the factories whose history is reconciled; comma-separated."
     )
     azure_tenant_id: str = Field("", description="Entra tenant of the service principal.")
@@ -31,21 +30,10 @@ class DataFactorySettings(EnvironmentSettings):
     azure_client_secret: SecretStr | None = Field(
         None, description="Its secret; without one azure-identity signs on (managed identity, workload identity, CLI)."
     )
-    azure_management_url: str = Field("https://management.azure.com", description="Azure Resource Manager.")
-    azure_login_url: str = Field("https://login.microsoftonline.com", description="Where tokens of Entra come from.")
-
-    @field_validator("azure_data_factory_name", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("azure_management_url", "azure_login_url")
-    @classmethod
-    def _base(cls, value: str) -> str:
-        try:
-            return checked_base(value)
-        except WrongSetting as error:
-            raise ValueError(str(error)) from error
+    azure_management_url: BaseAddress = Field("https://management.azure.com", description="Azure Resource Manager.")
+    azure_login_url: BaseAddress = Field(
+        "https://login.microsoftonline.com", description="Where tokens of Entra come from."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -9,14 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from pipesleuth.accounts import TooMany
 from pipesleuth.accounts.attempts import network_of
-from pipesleuth.environment import EnvironmentSettings
+from pipesleuth.environment import EnvironmentSettings, FoldedList
 
 MOST_NAMES = 100_000  # a window that knows more is begun anew: memory is bounded whoever asks
 
@@ -24,12 +22,12 @@ MOST_NAMES = 100_000  # a window that knows more is begun anew: memory is bounde
 class TrafficSettings(EnvironmentSettings):
     """What may reach the service: hosts, proxies, rates and connections."""
 
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: FoldedList = Field(
         (),
         description="Further host names that requests may name besides the one of PUBLIC_BASE_URL; comma-separated. "
         "`localhost` and plain IP addresses always may.",
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    trusted_proxies: FoldedList = Field(
         (),
         description="Addresses or networks of proxies in front of the service, comma-separated; only their "
         "X-Forwarded-For and X-Forwarded-Proto are believed.",
@@ -51,15 +49,6 @@ class TrafficSettings(EnvironmentSettings):
     request_seconds: float = Field(
         30, ge=1, description="How long a request may take to arrive whole, and an answer to be read further."
     )
-
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip().lower() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
 
 
 class Window:
