@@ -25,10 +25,11 @@ from sqlalchemy.engine import make_url
 
 import equipment
 from measured import Vendor
-from pipesleuth.app import assemble, running
+from pipesleuth.assembly import assemble
 from pipesleuth.cli import logs
 from pipesleuth.cli.serve import prepare, tune_interpreter
 from pipesleuth.db.tables import Todo
+from pipesleuth.lifetime import running
 from pipesleuth.settings import Settings, load
 from pipesleuth.sources.data_factory import DataFactory
 from pipesleuth.triage.diagnose import Triage

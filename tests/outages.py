@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
-from pipesleuth.app import now_utc
+from pipesleuth.assembly import now_utc
 from pipesleuth.db.standby import Standby
 from pipesleuth.tickets.failover import PRIMARY, STANDBY, Failover
 from pipesleuth.triage.diagnose import Triage

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, select, text
 
 import elsewhere
 from pipesleuth.accounts import add_user
-from pipesleuth.app import Parts, build, running
+from pipesleuth.app import build
 from pipesleuth.db.tables import AuditLine, Inbound, Payload, Ticket, Todo
 from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import Destination
+from pipesleuth.lifetime import Parts, running
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -35,7 +36,7 @@ log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Parts:
     """What a process runs besides answering requests."""
 
@@ -54,6 +55,19 @@ class Parts:
     failover: Failover | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
+    def let_run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run in the background until the end."""
+        self.tasks.append(asyncio.create_task(work, name=name))
+
+    async def close(self) -> None:
+        """Give back what the parts hold: connections, threads, the database."""
+        for outside in (*self.told.values(), *self.asked):
+            await outside.close()
+        if self.analyst is not None:
+            await self.analyst.close()
+        await self.house.identity.close()
+        await asyncio.to_thread(self.database.close)
+
 
 @contextlib.asynccontextmanager
 async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
@@ -61,29 +75,25 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
 
     `serves` says whether this process takes webhooks in.
     """
-    warn = parts.settings.sla_warn_seconds
     if parts.settings.otel_exporter_otlp_endpoint:
         await asyncio.to_thread(traces.start, parts.settings.otel_exporter_otlp_endpoint, version)
     await begin(parts.database)
-    if (failover := parts.failover) is not None:
-        parts.house.failover = lambda: failover.state
-        await failover.begin()
-        parts.tasks.append(asyncio.create_task(parts.failover.run(), name="failover"))
+    if parts.failover is not None:
+        await parts.failover.begin()
+        parts.let_run("failover", parts.failover.run())
     with contextlib.suppress(StoreUnavailable):  # a server may start before its database does
         await parts.house.feed.skip()  # from here on every change is told, the first one too
-    parts.tasks.append(asyncio.create_task(_follow(parts.hub), name="hub"))
-    parts.tasks.append(asyncio.create_task(rounds.count_duplicates(parts.house.intake), name="duplicates"))
-    words = indexing.keep_words(parts.database, parts.house.intake.flooded)
-    parts.tasks.append(asyncio.create_task(words, name="search"))
-    parts.tasks.append(asyncio.create_task(_recognise_ourselves(parts.told), name="jira.myself"))
+    parts.let_run("hub", _follow(parts.hub))
+    parts.let_run("duplicates", rounds.count_duplicates(parts.house.intake))
+    parts.let_run("search", indexing.keep_words(parts.database, parts.house.intake.flooded))
+    parts.let_run("jira.myself", _recognise_ourselves(parts.told))
     if parts.worker is not None:
-        parts.tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
+        parts.let_run("worker", parts.worker.run())
         if parts.reconciler.at_work and parts.works:
-            parts.tasks.append(asyncio.create_task(parts.reconciler.run(), name="reconciler"))
-        parts.tasks.append(
-            asyncio.create_task(rounds.watch_deadlines(parts.database, parts.clock, warn), name="deadlines")
-        )
-    parts.tasks.append(asyncio.create_task(_pulse(parts, serves=serves).run(), name="pulse"))
+            parts.let_run("reconciler", parts.reconciler.run())
+        warn = parts.settings.sla_warn_seconds
+        parts.let_run("deadlines", rounds.watch_deadlines(parts.database, parts.clock, warn))
+    parts.let_run("pulse", _pulse(parts, serves=serves).run())
     try:
         yield
     finally:
@@ -127,12 +137,7 @@ async def _stop(parts: Parts) -> None:
         if isinstance(error, Exception):
             log.error("task.failed", task=task.get_name(), exc_info=error)
     parts.tasks.clear()
-    for outside in (*parts.told.values(), *parts.asked):
-        await outside.close()
-    if parts.analyst is not None:
-        await parts.analyst.close()
-    await parts.house.identity.close()
-    await asyncio.to_thread(parts.database.close)
+    await parts.close()
 
 
 async def _follow(hub: Hub) -> None:

@@ -117,7 +117,7 @@ class Failure:
     """One failed run of a pipeline, as far as its source could read it.
 
     `pipeline` is never empty (a cluster's failure has the cluster's name). `run_id` is the run's
-    identity as DESIGN's section on tables says, or None. `error_message` may be empty when the
+    identity on its platform, made unique among all platforms', or None. `error_message` may be empty when the
     alert carried only ids. `occurred_at` is when the platform says it failed.
     """
 

@@ -12,7 +12,7 @@ import structlog
 
 import equipment
 from outages import Serve, Served, served
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
 from places import PASSWORD

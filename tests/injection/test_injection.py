@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from payloads import EVIL, PAYLOADS
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.destinations import jira_document, slack_blocks
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.model import Notice, Receipt, StatusChange

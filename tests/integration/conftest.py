@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Engine, event
 
 import elsewhere
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations.jira_document import audit_id_of
 from pipesleuth.destinations.legible import SIGNS

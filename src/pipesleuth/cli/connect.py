@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from pipesleuth.environment import LOOPBACK
 from pipesleuth.model import Permanent, Retryable, WrongSetting
-from pipesleuth.settings import LOOPBACK, Settings, explain, kept_secret, load
+from pipesleuth.settings import Settings, from_environment, load, secret
 
 if TYPE_CHECKING:
     from pipesleuth.sources.databricks_notifications import Job, Notifications
@@ -49,7 +50,7 @@ def databricks(
     settings = load()
     workspace = _workspace()
     address = _address(settings, workspace)
-    key = _key(settings) if apply else ""
+    key = secret(settings, "rca_api_key") if apply else ""
     connection = _Connection(Notifications(workspace, key=key), destination, address, apply=apply)
     refused = asyncio.run(connection.make(job or [], ["*"] if every else name or []))
     if refused:
@@ -119,14 +120,9 @@ class _Connection:
 
 def _workspace() -> DatabricksSettings:
     """The workspace of the environment. Raises WrongSetting."""
-    from pydantic import ValidationError  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.sources.databricks_settings import DatabricksSettings  # noqa: PLC0415  # other commands start faster
 
-    from pipesleuth.sources.databricks_settings import DatabricksSettings  # noqa: PLC0415  # the same
-
-    try:
-        settings = DatabricksSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
-    except ValidationError as error:
-        raise WrongSetting(explain(error)) from error
+    settings = from_environment(DatabricksSettings)
     if not settings.configured:
         raise WrongSetting("Set DATABRICKS_HOST and DATABRICKS_TOKEN: the token of a workspace administrator.")
     return settings
@@ -140,9 +136,3 @@ def _address(settings: Settings, workspace: DatabricksSettings) -> str:
             f"PUBLIC_BASE_URL is {settings.public_base_url}: Databricks needs an https:// address that it can reach."
         )
     return f"{settings.public_base_url}/{DOOR}"
-
-
-def _key(settings: Settings) -> str:
-    """The key that the webhooks will present."""
-    given = settings.rca_api_key
-    return given.get_secret_value() if given else kept_secret(settings.data_dir / "secrets", "rca_api_key")[0]

@@ -18,7 +18,7 @@ import yaml
 from pipesleuth.cli import demo_runs, logs
 from pipesleuth.cli.serve import bound, prepare, tune_interpreter, uvicorn_config
 from pipesleuth.model import timestamp
-from pipesleuth.settings import Settings, kept_secret, load
+from pipesleuth.settings import Settings, kept_secret, load, secret
 
 if TYPE_CHECKING:
     import socket
@@ -151,8 +151,6 @@ def _say_where(address: str, board: str, password: str, settings: Settings) -> N
 async def _show(app: FastAPI, address: str, board: str, settings: Settings, pace: float) -> None:
     """Send the failures one after the other, and say what each was answered."""
     import httpx  # noqa: PLC0415  # other commands start faster without it
-
-    from pipesleuth.app import secret  # noqa: PLC0415  # the same
 
     failures = sendings()
     jobs = [sending.text for sending in failures if sending.door == "databricks-monitor"]

@@ -18,7 +18,7 @@ from pipesleuth.model import PipesleuthError
 from pipesleuth.settings import load
 
 if TYPE_CHECKING:
-    from pipesleuth.app import Parts
+    from pipesleuth.lifetime import Parts
     from pipesleuth.tickets.reconciler import Round
 
 LISTED = 20
@@ -49,7 +49,7 @@ def reconcile(
     settings = load()
     prepare(settings)
     start = moment_of(since, datetime.now(UTC))
-    from pipesleuth.app import assemble  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.assembly import assemble  # noqa: PLC0415  # other commands start faster without it
 
     rounds = asyncio.run(_run(assemble(settings, work=False), start, dry_run=dry_run))
     if any(found.problem for found in rounds):
@@ -89,9 +89,7 @@ async def _run(parts: Parts, since: datetime, *, dry_run: bool) -> list[Round]:
                 since, dry_run=dry_run, listed=listed, made=lambda: progress.advance(task)
             )
     finally:
-        for source in parts.asked:
-            await source.close()
-        await asyncio.to_thread(parts.database.close)
+        await parts.close()
 
 
 def _say(console: Console, found: Round, *, dry_run: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 import typer
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pipesleuth.destinations.legible import clean_line
 from pipesleuth.model import PipesleuthError
-from pipesleuth.settings import kept_secret, load
+from pipesleuth.settings import load, secret
 
 SECONDS = 30.0
 SHOWN = 140
@@ -44,25 +44,25 @@ def send(
 ) -> None:
     """Post payloads to a running service; exit code 1 if one was refused."""
     found = payloads(files)
-    secret = key or kept_secret(load().data_dir / "secrets", "rca_api_key")[0]
+    presented = key or secret(load(), "rca_api_key")
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     refused = 0
     with (
-        httpx.Client(base_url=url, timeout=SECONDS, headers={"x-api-key": secret}) as client,
+        httpx.Client(base_url=url, timeout=SECONDS, headers={"x-api-key": presented}) as client,
         Progress(*columns, console=console, transient=True) as progress,
     ):
         task = progress.add_task("sending", total=len(found))
         for path in found:
-            body = path.read_bytes()
+            body = content(path)
             try:
                 answer = client.post(
-                    f"/{door or door_of(body)}",
+                    f"/{(door or door_of(body)).strip('/')}",
                     content=body,
                     params={"dry_run": "1"} if dry_run else None,
                     headers={"content-type": "application/json"},
                 )
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise PipesleuthError(f"{url} does not answer: {error}. Is `pipesleuth serve` running?") from error
             refused += answer.status_code != 200
             progress.console.print(line(path, answer), highlight=False, soft_wrap=True)
@@ -82,6 +82,14 @@ def payloads(files: Sequence[Path]) -> list[Path]:
     return found
 
 
+def content(path: Path) -> bytes:
+    """A payload as it is in its file. Raises NothingToSend."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NothingToSend(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def door_of(body: bytes) -> str:
     """The door a payload belongs to, by what it looks like."""
     try:
@@ -97,9 +105,10 @@ def door_of(body: bytes) -> str:
 def line(path: Path, answer: httpx.Response) -> str:
     """One answer as one line for a person."""
     try:
-        said: dict[str, Any] = answer.json()
+        body: object = answer.json()
     except ValueError:
-        said = {"detail": answer.text}
+        body = None
+    said: dict[str, Any] = cast("dict[str, Any]", body) if isinstance(body, dict) else {"detail": answer.text}
     if answer.status_code != 200:
         detail = clean_line(str(said.get("detail")))[:SHOWN]
         return f"[red]{answer.status_code}[/red] {escape(path.name)}: {escape(detail)}"

@@ -117,8 +117,10 @@ def worker(
 
 
 async def _work(settings: Settings, listening: socket.socket | None) -> None:
-    from pipesleuth.app import assemble, operations, running  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.app import operations  # noqa: PLC0415  # other commands start faster without it
+    from pipesleuth.assembly import assemble  # noqa: PLC0415  # the same
     from pipesleuth.cli.server import Server  # noqa: PLC0415  # the same
+    from pipesleuth.lifetime import running  # noqa: PLC0415  # the same
 
     parts = assemble(settings)
     stop = asyncio.Event()
@@ -166,7 +168,7 @@ def show_first_key(settings: Settings) -> None:
         return
     key, fresh = kept_secret(settings.data_dir / "secrets", "rca_api_key")
     if fresh:
-        place = Path(settings.data_dir / "secrets" / "rca_api_key")
+        place = settings.data_dir / "secrets" / "rca_api_key"
         typer.echo(f"Your API key for webhooks (shown this once; kept in {place}):\n\n    {key}\n", err=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,7 +29,6 @@ from pipesleuth.cli.database import written
 from pipesleuth.model import PipesleuthError
 from pipesleuth.settings import load
 
-T = TypeVar("T")
 people = typer.Typer(help="People who may open the dashboard.", no_args_is_help=True)
 
 

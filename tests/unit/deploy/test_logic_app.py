@@ -15,7 +15,7 @@ import pytest
 
 from equipment import HOUSE
 from logic_app import Run
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
 from places import API_KEY, PASSWORD, Clock, Place, opened, settings_in
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipesleuth.app import load_triage
+from pipesleuth.assembly import load_triage
 from pipesleuth.model import Failure, Priority
 from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
