@@ -142,9 +142,16 @@ async def test_a_wrong_parameter_is_refused_by_its_name(place: Place, params: An
 async def test_moments_at_the_end_of_the_calendar_are_no_crash(place: Place, moment: str) -> None:
     headers = await place.signed_in()
     for name in ("from", "to"):
-        for path in ("open-tickets", "export/open-tickets"):
+        for path in ("open-tickets", "export/open-tickets", "insights"):
             answer = await place.client.get(f"/api/{path}", headers=headers, params={name: moment})
-            assert answer.status_code in {200, 400}
+            assert answer.status_code == 200 or (answer.status_code, answer.json()["field"]) == (400, name), path
+
+
+async def test_a_body_that_is_no_json_is_named_as_the_body(place: Place) -> None:
+    answer = await place.client.post("/api/login", content=b'{"email": ', headers={"content-type": "application/json"})
+    said = answer.json()
+    assert (answer.status_code, said["code"], said["field"]) == (400, "invalid", "body")
+    assert said["detail"].startswith("The body is not JSON: ")
 
 
 def cursor_of(*place: Any) -> str:

@@ -223,3 +223,33 @@ async def test_one_person_holds_so_many_live_dashboards_and_no_more() -> None:
         pass
     with traffic.socket("a"):
         assert dict(traffic._sockets) == {"a": 1}
+
+
+async def test_a_mistake_of_ours_is_answered_like_any_other_request(place: Place) -> None:
+    async def broken() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    place.app.add_api_route("/api/broken", broken)
+    answer = await place.client.get("/api/broken", headers={"x-request-id": "mistake-0001"})
+    is_error(answer, 500, "internal")
+    assert "a mistake of ours" not in answer.text
+    assert answer.headers["x-request-id"] == "mistake-0001"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert 'route="/api/broken",status="500"' in (await place.client.get("/metrics")).text
+
+
+@pytest.mark.parametrize("path", ["/azure-monitor/", "/databricks-monitor/", "/api/login/"])
+async def test_nobody_is_sent_elsewhere_with_a_body(place: Place, path: str) -> None:
+    answer = await place.client.post(path, json=adf(), headers=SENDER)
+    is_error(answer, 404, "not_found")
+    assert "location" not in answer.headers
+
+
+async def test_the_key_of_the_figures_cannot_be_guessed_at_leisure(env: Env, open_place: Any) -> None:
+    env(METRICS_KEY="figures", WRONG_KEYS_PER_MINUTE="5")
+    async with open_place() as place, from_address(place, "203.0.113.7") as stranger:
+        wrong = [await stranger.get("/metrics", headers={"authorization": f"Bearer {n}"}) for n in range(6)]
+        assert [answer.status_code for answer in wrong] == [401] * 5 + [429]
+        right = await stranger.get("/metrics", headers={"authorization": "Bearer figures"})
+        assert right.status_code == 200

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi.responses import Response
 
 
-def json_answer(body: Mapping[str, Any], status: int = 200) -> Response:
+def json_answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer that is always valid UTF-8, whatever characters a payload has brought in."""
-    return Response(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), status, None, "application/json")
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text, status, headers, "application/json")

@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipesleuth import traces
+from pipesleuth.web import errors
 from pipesleuth.web.gauges import Gauges
 
 # Nothing is loaded but from here, nothing frames us, no device is asked for, no address is told to others.
@@ -35,6 +36,8 @@ _OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 _ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Asked every few seconds by machines: a trace of each would hide all others.
 _UNTRACED = ("/healthz", "/readyz", "/metrics", "/static/", "/favicon")
+
+log = structlog.get_logger(__name__)
 
 
 class Edge:
@@ -68,7 +71,7 @@ class Edge:
     async def _pass(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> int:
         """The status of the answer, whose headers are made complete on the way."""
         started = time.perf_counter()
-        status = 500
+        status = 0
         headers = [*_RAW_HEADERS, (b"x-request-id", request_id)]
         if scope["scheme"] == "https":
             headers.append(_OVER_TLS)
@@ -84,9 +87,16 @@ class Edge:
 
         try:
             await self._app(scope, receive, sending)
+        except Exception:
+            if status:  # half an answer is out: the server cuts it off, and says so in its log
+                raise
+            # Our own mistake is logged with its place and answered without it.
+            log.exception("request.failed", path=scope["path"])
+            said = errors.answer(500, "Something went wrong here; it was logged.", "internal")
+            await said(scope, receive, sending)
         finally:
-            self._gauges.request(scope["method"], _route(scope), status, time.perf_counter() - started)
-        return status
+            self._gauges.request(scope["method"], _route(scope), status or 500, time.perf_counter() - started)
+        return status or 500
 
 
 def _route(scope: Scope) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -20,11 +18,10 @@ from pipesleuth.accounts.registration import Closed
 from pipesleuth.model import BadPayload, StoreUnavailable
 from pipesleuth.tickets.lifecycle import NoSuchTicket, NotNow
 from pipesleuth.tickets.pages import BadCursor
+from pipesleuth.web.answers import json_answer
 
 RETRY_SECONDS = "5"
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-
-log = structlog.get_logger(__name__)
 
 
 class ErrorBody(BaseModel):
@@ -53,9 +50,7 @@ def answer(
     status: int, detail: str, code: str, *, where: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error as it goes out."""
-    body = {"detail": detail, "code": code} | ({"field": where} if where else {})
-    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(text, status, dict(headers or {}), "application/json")
+    return json_answer({"detail": detail, "code": code} | ({"field": where} if where else {}), status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -74,7 +69,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadCursor, _bad_cursor)
     app.add_exception_handler(StoreUnavailable, unavailable)
     app.add_exception_handler(ClientDisconnect, _broken_off)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
@@ -85,6 +79,8 @@ async def _problem(_request: Request, error: Exception) -> Response:
 async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # Starlette looks handlers up by class
     first = error.errors()[0]
+    if first["type"] == "json_invalid":  # its place is a number of characters, which is no field
+        return answer(400, f"The body is not JSON: {first['ctx']['error']}.", "invalid", where="body")
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     said = str(first["msg"]).removeprefix("Value error, ")
     return answer(400, said[:1].upper() + said[1:], "invalid", where=where[:200])
@@ -147,9 +143,3 @@ async def unavailable(_request: Request, _error: Exception) -> Response:
     """The database is away: 503, which senders retry."""
     detail = "The database cannot be reached at the moment. Please try again."
     return answer(503, detail, "store_unavailable", headers={"Retry-After": RETRY_SECONDS})
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """The app's edge: our own mistake is logged with its place and answered without it."""
-    log.error("request.failed", path=request.url.path, exc_info=error)
-    return JSONResponse({"detail": "Something went wrong here; it was logged.", "code": "internal"}, 500)

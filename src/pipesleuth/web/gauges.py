@@ -26,92 +26,64 @@ class Gauges:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "pipesleuth_http_requests",
-            "Answers by method, route and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "pipesleuth_http_seconds", "How long answers took.", ("route",), buckets=_BUCKETS, registry=self.registry
-        )
-        self._intake = Counter(
-            "pipesleuth_intake", "Webhooks by door and outcome.", ("door", "outcome"), registry=self.registry
-        )
-        self.sockets = Gauge("pipesleuth_sockets", "Connected dashboards.", registry=self.registry)
-        self._ended = Counter(
-            "pipesleuth_todos_ended",
-            "To-dos that this process ended, by kind and outcome.",
-            ("kind", "outcome"),
-            registry=self.registry,
-        )
-        kinds = ("kind", "state")
-        self._owed = Gauge(
-            "pipesleuth_todos", "To-dos that are owed, by kind and state.", kinds, registry=self.registry
-        )
-        self._attempts = Gauge(
-            "pipesleuth_todo_attempts", "The most tries of one to-do, by kind and state.", kinds, registry=self.registry
-        )
-        self._overdue = Gauge(
-            "pipesleuth_todo_lag_seconds",
-            "How long the oldest to-do has been due, by kind and state.",
-            kinds,
-            registry=self.registry,
-        )
-        self._held = Gauge(
-            "pipesleuth_held_seconds", "How long a destination is held back yet.", ("kind",), registry=self.registry
-        )
-        self._analyses = Counter(
-            "pipesleuth_ai_calls", "Calls of the AI by outcome.", ("outcome",), registry=self.registry
-        )
-        self._tokens = Counter(
-            "pipesleuth_ai_tokens", "Tokens sent to and got from the AI.", ("direction",), registry=self.registry
-        )
-        self._ai_seconds = Histogram(
-            "pipesleuth_ai_seconds", "How long calls of the AI took.", buckets=_AI_BUCKETS, registry=self.registry
-        )
-        self._ai_cost = Counter(
-            "pipesleuth_ai_cost_dollars", "What the AI cost as far as its price is known.", registry=self.registry
-        )
-
         self._told: dict[tuple[str, str], int] = {}
         self._webhooks: deque[float] = deque(maxlen=LATELY)
         self._ai_calls: deque[float] = deque(maxlen=LATELY)
-        self._coverage = Gauge(
-            "pipesleuth_coverage_runs",
-            "Failed runs in the platforms' histories, by how they became known.",
-            ("source", "known_by"),
-            registry=self.registry,
+
+        requests = self._counter(
+            "pipesleuth_http_requests", "Answers by method, route and status.", "method", "route", "status"
         )
-        self._lag = Gauge(
-            "pipesleuth_reconcile_lag_seconds",
-            "How far behind the reading of a platform's history is.",
-            ("source",),
-            registry=self.registry,
+        seconds = self._histogram("pipesleuth_http_seconds", "How long answers took.", _BUCKETS, "route")
+        # Looking a label up costs more than counting; routes, methods and statuses are few.
+        self._requests_of = lru_cache(maxsize=2048)(requests.labels)
+        self._seconds_of = lru_cache(maxsize=512)(seconds.labels)
+        self._intake = self._counter("pipesleuth_intake", "Webhooks by door and outcome.", "door", "outcome")
+        self.sockets = self._gauge("pipesleuth_sockets", "Connected dashboards.")
+
+        by_kind = ("kind", "state")
+        self._owed = self._gauge("pipesleuth_todos", "To-dos that are owed, by kind and state.", *by_kind)
+        self._attempts = self._gauge(
+            "pipesleuth_todo_attempts", "The most tries of one to-do, by kind and state.", *by_kind
         )
-        self._tickets = Gauge(
-            "pipesleuth_tickets",
-            "Tickets that are not closed, by status, priority and SLA state.",
-            ("status", "priority", "sla_status"),
-            registry=self.registry,
+        self._overdue = self._gauge(
+            "pipesleuth_todo_lag_seconds", "How long the oldest to-do has been due, by kind and state.", *by_kind
         )
-        self._processes = Gauge(
-            "pipesleuth_processes", "Processes that live, by role.", ("role",), registry=self.registry
+        self._held = self._gauge("pipesleuth_held_seconds", "How long a destination is held back yet.", "kind")
+        self._ended = self._counter(
+            "pipesleuth_todos_ended", "To-dos that this process ended, by kind and outcome.", "kind", "outcome"
         )
-        self._failover = Gauge(
-            "pipesleuth_failover", "Which database is written: 1 at its state.", ("state",), registry=self.registry
+
+        self._analyses = self._counter("pipesleuth_ai_calls", "Calls of the AI by outcome.", "outcome")
+        self._tokens = self._counter("pipesleuth_ai_tokens", "Tokens sent to and got from the AI.", "direction")
+        self._ai_seconds = self._histogram("pipesleuth_ai_seconds", "How long calls of the AI took.", _AI_BUCKETS)
+        self._ai_cost = self._counter("pipesleuth_ai_cost_dollars", "What the AI cost as far as its price is known.")
+
+        known_by = "Failed runs in the platforms' histories, by how they became known."
+        self._coverage = self._gauge("pipesleuth_coverage_runs", known_by, "source", "known_by")
+        self._lag = self._gauge(
+            "pipesleuth_reconcile_lag_seconds", "How far behind the reading of a platform's history is.", "source"
         )
-        self._waiting = Gauge("pipesleuth_writes_waiting", "Writes that wait for a commit.", registry=self.registry)
+        standing = "Tickets that are not closed, by status, priority and SLA state."
+        self._tickets = self._gauge("pipesleuth_tickets", standing, "status", "priority", "sla_status")
+        self._processes = self._gauge("pipesleuth_processes", "Processes that live, by role.", "role")
+        self._failover = self._gauge("pipesleuth_failover", "Which database is written: 1 at its state.", "state")
+        self._waiting = self._gauge("pipesleuth_writes_waiting", "Writes that wait for a commit.")
         Info("pipesleuth_build", "Which version runs.", registry=self.registry).info({"version": __version__})
         ProcessCollector(registry=self.registry)
-        # Looking a label up costs more than counting; routes, methods and statuses are few.
-        self._counter = lru_cache(maxsize=2048)(self._requests.labels)
-        self._histogram = lru_cache(maxsize=512)(self._seconds.labels)
+
+    def _counter(self, name: str, said: str, *labels: str) -> Counter:
+        return Counter(name, said, labels, registry=self.registry)
+
+    def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
+        return Gauge(name, said, labels, registry=self.registry)
+
+    def _histogram(self, name: str, said: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, said, labels, buckets=buckets, registry=self.registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer; a method that HTTP does not know is counted as `other`."""
-        self._counter(method if method in METHODS else "other", route, status).inc()
-        self._histogram(route).observe(seconds)
+        self._requests_of(method if method in METHODS else "other", route, status).inc()
+        self._seconds_of(route).observe(seconds)
         if route in DOORS:
             self._webhooks.append(seconds)
 

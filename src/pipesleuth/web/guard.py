@@ -55,7 +55,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if scope["method"] not in _SAFE:
-            if origin is not None and not self.same_origin(origin, host):
+            if origin is not None and not same_origin(origin, host, self._netloc):
                 await errors.answer(403, "Another site's page may not do this.", "foreign_origin")(scope, receive, send)
                 return
             receive = _bounded(receive)
@@ -68,14 +68,6 @@ class Guard:
                 await errors.answer(429, said, "too_many", headers=after)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-    def same_origin(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin is one of ours: of the public address, or of the host that was asked."""
-        try:
-            there = urlsplit(origin).netloc.lower()
-        except ValueError:
-            return False
-        return bool(there) and there in {self._netloc, host}
 
     def _belongs(self, host: str) -> bool:
         if not host:
@@ -92,6 +84,18 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def same_origin(origin: str, host: str, public: str) -> bool:
+    """Whether a page of this origin is one of ours: of the `host` that was asked, or of the `public` one.
+
+    Both are in lower case, with a port where they have one.
+    """
+    try:
+        there = urlsplit(origin).netloc.lower()
+    except ValueError:
+        return False
+    return bool(there) and there in {public, host}
 
 
 def _named(scope: Scope) -> tuple[str, str | None]:

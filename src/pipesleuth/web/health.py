@@ -17,7 +17,7 @@ from pipesleuth.model import StoreUnavailable
 from pipesleuth.outbox import beats
 from pipesleuth.tickets import coverage, owed, standing
 from pipesleuth.web.answers import json_answer
-from pipesleuth.web.deps import House, TheHouse
+from pipesleuth.web.deps import House, TheHouse, address_of
 from pipesleuth.web.schemas import Ready, refusals
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ async def readyz(house: TheHouse, what: Annotated[Literal["intake"] | None, Quer
     return json_answer({"status": status, "checks": checks}, 200 if ready else 503)
 
 
-@router.get("/metrics", response_class=Response, responses=refusals(401))
+@router.get("/metrics", response_class=Response, responses=refusals(401, 429))
 async def metrics(request: Request, house: TheHouse) -> Response:
     """Figures for Prometheus: counts and times by words from short lists, never a name of yours."""
     _let_look(request, house)
@@ -80,7 +80,10 @@ def _show(connection: Connection, house: House) -> None:
 
 
 def _let_look(request: Request, house: House) -> None:
-    """Raise Unknown for somebody without METRICS_KEY; where none is set, on a public address for everybody."""
+    """Raise Unknown for somebody without METRICS_KEY, and for everybody where a public address has none.
+
+    Raises TooMany from an address that presents too many wrong ones.
+    """
     key = house.settings.metrics_key
     if key is None:
         if house.settings.on_loopback:
@@ -88,4 +91,5 @@ def _let_look(request: Request, house: House) -> None:
         raise Unknown("Set METRICS_KEY, and send it as a bearer token: figures are not for the public.")
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), key.get_secret_value().encode()):
+        house.traffic.wrong(address_of(request))
         raise Unknown("Send METRICS_KEY as a bearer token.")

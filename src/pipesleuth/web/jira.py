@@ -48,7 +48,8 @@ async def webhook_jira(request: Request) -> Response:
         await house.intake.note(DOOR, "rejected", bad.reason, body)
         raise
     if change is None:
-        reason = "No status of an issue changed, or we changed it ourselves."
+        unchanged = "No status of an issue changed, or we changed it ourselves."
+        reason = unchanged if house.jira is not None else "ITSM_TOOL is not jira."
         await house.intake.note(DOOR, jira_sync.IGNORED, reason, body)
         return json_answer({"status": jira_sync.IGNORED})
     if house.keep_news is not None and await house.keep_news(arrived.headers, body):

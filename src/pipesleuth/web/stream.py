@@ -18,6 +18,7 @@ from pipesleuth.model import StoreUnavailable, timestamp
 from pipesleuth.tickets.feed import RESYNC
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.deps import House, SignedIn, TheHouse
+from pipesleuth.web.guard import same_origin
 from pipesleuth.web.schemas import Events, refusals
 
 HELLO_SECONDS = 10.0
@@ -44,7 +45,7 @@ async def live(socket: WebSocket) -> None:
     if house.draining:
         await socket.close(SERVICE_RESTART, RESTARTS)
         return
-    if not _same_origin(socket, house):
+    if not _is_our_page(socket, house):
         await socket.close(FORBIDDEN_ORIGIN, "This page may not listen here.")
         return
     try:
@@ -93,17 +94,13 @@ async def events(_who: SignedIn, house: TheHouse, since: Annotated[int, Query(ge
     return json_answer({"epoch": epoch, "sequence": position, "events": told})
 
 
-def _same_origin(socket: WebSocket, house: House) -> bool:
+def _is_our_page(socket: WebSocket, house: House) -> bool:
     """Whether the page that connects is ours; programs send no Origin."""
     origin = socket.headers.get("origin")
     if origin is None:
         return True
-    public = urlsplit(house.settings.public_base_url)
-    try:
-        there = urlsplit(origin)
-    except ValueError:
-        return False
-    return there.netloc.lower() in {socket.headers.get("host", "").lower(), public.netloc.lower()}
+    public = urlsplit(house.settings.public_base_url).netloc.lower()
+    return same_origin(origin, socket.headers.get("host", "").lower(), public)
 
 
 async def _hello(socket: WebSocket) -> tuple[str, int | None]:

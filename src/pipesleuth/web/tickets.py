@@ -70,8 +70,8 @@ def wanted(
         source=_words(source),
         team=_words(team),
         category=_words(category),
-        since=_zoned(since, "from"),
-        until=_zoned(until, "to"),
+        since=in_utc(since, "from"),
+        until=in_utc(until, "to"),
     )
 
 
@@ -79,7 +79,8 @@ def _words(chosen: list[str]) -> tuple[str, ...]:
     return tuple(word[:300] for word in chosen)
 
 
-def _zoned(moment: datetime | None, where: str) -> datetime | None:
+def in_utc(moment: datetime | None, where: str) -> datetime | None:
+    """The moment that the parameter `where` names; without a zone it is meant as UTC. Raises Problem."""
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
     except OverflowError as error:
