@@ -202,6 +202,17 @@ async def test_a_token_ends_with_its_time_its_session_its_password_or_its_person
     assert (await login(place, ADMIN, PASSWORD)).status_code == 401
 
 
+async def test_a_renewal_that_a_new_password_overtakes_ends_with_its_session(place: Place) -> None:
+    from pipesleuth import accounts  # noqa: PLC0415  # what the command line does
+
+    people = place.parts.house.accounts
+    who = await people.person((await place.signed_in())["authorization"].removeprefix("Bearer "))
+    secret = await place.read(lambda c: accounts.all_users(c)[0]["password_hash"])
+    await place.parts.database.write(lambda c: accounts.set_password(c, RESPONDER, secret))
+    people.forget()
+    assert (await place.client.get("/api/me", headers=bearer(people.renewed(who)))).status_code == 401
+
+
 def claims(**changes: Any) -> dict[str, Any]:
     return {"sub": RESPONDER, "ver": 1, "jti": "x", "iat": 1795176000, "exp": 1795196000} | changes
 

@@ -183,3 +183,28 @@ async def test_without_an_audience_no_token_is_taken(place: Place) -> None:
 def test_a_secure_webhook_without_its_tenant_is_refused_at_start(tenant: str) -> None:
     with pytest.raises(ValueError, match="AZURE_WEBHOOK_TENANT_ID"):
         SecureWebhookSettings.model_validate({"azure_webhook_audience": AUDIENCE, "azure_webhook_tenant_id": tenant})
+
+
+async def test_who_is_refused_at_a_door_is_remembered(place: Place) -> None:
+    reading = await made(place, scopes=("read",))
+    assert await sent(place, reading) == 403
+    assert await sent(place, SENDER["x-api-key"], "/hooks/tea") == 404
+    rows = [(row["door"], row["outcome"], row["reason"]) for row in await place.inbound()]
+    assert rows[0] == ("azure-monitor", "unauthorized", "This key is not for intake.")
+    assert rows[1][:2] == ("hooks", "rejected")
+    assert rows[1][2].startswith("tea: There is no source of this name.")
+
+
+async def test_an_issuer_that_is_away_is_no_wrong_token(
+    open_place: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = "http://127.0.0.1:9"
+    monkeypatch.setenv("AZURE_LOGIN_URL", login)
+    monkeypatch.setenv("AZURE_WEBHOOK_TENANT_ID", TENANT)
+    monkeypatch.setenv("AZURE_WEBHOOK_AUDIENCE", AUDIENCE)
+    token = OpenIdIssuer(clock=lambda: clock().timestamp()).action_group_token(AUDIENCE, login)
+    async with open_place() as place:
+        for _ in range(2):  # the second finds that the issuer was asked a moment ago
+            answer = await presented(place, token)
+            is_error(answer, 503, "issuer_unavailable")  # which is sent again, as 401 is not
+            assert answer.headers["retry-after"] == "5"

@@ -40,13 +40,17 @@ class Unknown(PipesleuthError):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is signed in; `began` is when they came in, however often the token was renewed since."""
+    """Somebody who is signed in; `began` is when they came in, however often the token was renewed since.
+
+    `token_version` is the one of their token: a later one in the table ends it.
+    """
 
     email: str
     full_name: str | None
     role: str
     last_login: str | None
     token_id: str
+    token_version: int
     expires_at: datetime
     began: datetime
 

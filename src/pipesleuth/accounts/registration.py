@@ -26,6 +26,7 @@ CODE_LENGTH = 8  # 40 bits, and ten tries in a quarter of an hour
 CODE_MINUTES = 30
 INVITATION_DAYS = 7
 
+_COMMAND_LINE = "Nobody makes accounts here but the command line."
 _WELCOME = """Somebody, hopefully you, wants to make an account at Pipesleuth with this address.
 
 Your code: {code}
@@ -66,7 +67,7 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """An invitation just made; its code is told this once."""
+    """An invitation with its code, which is shown this once."""
 
     id: int
     email: str
@@ -102,7 +103,9 @@ class Registrations:
         Where a code is mailed, the answer and the work are the same whether or not the address has an account.
         Raises Refused, Closed, TooMany.
         """
-        if self.policy == "closed" or (self.policy == "invite" and not who.invitation):
+        if self.policy == "closed":
+            raise Closed(_COMMAND_LINE)
+        if self.policy == "invite" and not who.invitation:
             raise Closed("New accounts are made by an administrator's invitation.")
         address = of_our_domains(who.email, self._accounts.allowed_domains)
         await self._accounts.guess("register", address, client)
@@ -139,7 +142,7 @@ class Registrations:
     async def invite(self, email: str, role: str, by: str) -> Invited:
         """Invite somebody of our domains, and mail the link where mail is set up. Raises Refused, Closed."""
         if self.policy == "closed":
-            raise Closed("Nobody makes accounts here but the command line.")
+            raise Closed(_COMMAND_LINE)
         address = of_our_domains(email, self._accounts.allowed_domains)
         made = await self._database.write(lambda c: new_invitation(c, address, role, by, self._login, self._now()))
         if self._post is not None:

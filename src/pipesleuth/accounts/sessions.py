@@ -144,12 +144,12 @@ class Accounts:
         self._known.pop(email, None)
         return self._token(email, version, secrets.token_urlsafe(12), began=now)
 
-    async def renewed(self, person: Person) -> str:
-        """A token of the same session with a later end, but no later than the session may last. Raises Unknown."""
-        known = await self._lookup(person.email)
-        if known is None:
-            raise Unknown("Your session has ended. Please log in again.")
-        return self._token(person.email, known.token_version, person.token_id, began=person.began)
+    def renewed(self, person: Person) -> str:
+        """A token of the same session with a later end, but no later than the session may last.
+
+        It ends with its session: a password that was changed meanwhile has ended both.
+        """
+        return self._token(person.email, person.token_version, person.token_id, began=person.began)
 
     def _token(self, email: str, version: int, token_id: str, *, began: datetime) -> str:
         now = self._now()
@@ -176,7 +176,7 @@ class Accounts:
         known = await self._lookup(email)
         if known is None or known.disabled or known.token_version != version or token_id in await self._ended():
             raise Unknown("Your session has ended. Please log in again.")
-        return Person(email, known.full_name, known.role, known.last_login, token_id, expires_at, began)
+        return Person(email, known.full_name, known.role, known.last_login, token_id, version, expires_at, began)
 
     async def logout(self, person: Person) -> None:
         """End this one session with all its renewals, on all servers within seconds and here at once."""

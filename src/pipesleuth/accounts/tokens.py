@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, cast
 
 import jwt
+import structlog
 
 from pipesleuth.accounts.people import Unknown
-from pipesleuth.model import Permanent, Retryable
+from pipesleuth.model import Permanent, PipesleuthError, Retryable
 
 # Asymmetric ones only: with HS256 the public key itself would be the secret, with none there is none.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -20,11 +21,12 @@ FRESH_SECONDS = 6 * 3600.0  # keys that were withdrawn are trusted no longer tha
 PAUSE_SECONDS = 15.0  # between two looks for a key that is not there
 MOST_KEYS = 100
 
+log = structlog.get_logger(__name__)
 Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-class Away(Unknown):
-    """The issuer cannot be asked for its keys at the moment."""
+class Away(PipesleuthError):
+    """The issuer of the token cannot be asked for its keys at the moment."""
 
 
 class KeyRing:
@@ -90,6 +92,8 @@ class KeyRing:
                 self._tried = now
                 await self._refresh(now)
         if name not in self._keys:
+            if self._fetched < self._tried:
+                raise Away("The issuer of the token cannot be reached.")
             raise Unknown("The token is signed with a key that its issuer does not publish.")
         return self._keys[name]
 
@@ -97,9 +101,10 @@ class KeyRing:
         try:
             found = (await self._fetch()).get("keys")
         except (Retryable, Permanent) as error:
-            if now - self._fetched < 4 * FRESH_SECONDS:
-                return  # a while longer with the keys we have
-            raise Away("The issuer of the token cannot be reached.") from error
+            log.warning("keys.away", reason=error.reason)
+            if now - self._fetched >= 4 * FRESH_SECONDS:
+                self._keys = {}
+            return  # until then a while longer with the keys we have
         keys = cast("list[Any]", found)[:MOST_KEYS] if isinstance(found, list) else []
         known = [cast("dict[str, Any]", key) for key in keys if isinstance(key, dict)]
         self._keys = {

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -39,7 +39,7 @@ NewsKeeper = Callable[[Mapping[str, str], bytes], Awaitable[bool]]
 
 @dataclass(slots=True)
 class House:
-    """The parts that routes use, put together by `app.build`."""
+    """The parts that routes use, put together by `assembly.assemble`."""
 
     settings: Settings
     database: Database
@@ -94,7 +94,7 @@ async def sender(request: Request, scope: str = INTAKE) -> str:
     """The name of the sender at a door, by what was presented.
 
     That is a key in `x-api-key`, as Basic's password or as `?key=`, or a token of Azure's secure webhook as Bearer.
-    Raises Unknown, NotInScope; TooMany from a key that sends too fast, or an address that presents what is wrong.
+    Raises Unknown, NotInScope, Away; TooMany from a key that sends too fast, or an address that presents what is wrong.
     """
     place = house(request)
     try:
@@ -176,4 +176,3 @@ Reader = Annotated[str, Depends(reader)]
 SignedIn = Annotated[Person, Depends(person)]
 Responder = Annotated[Person, Depends(responder)]
 Administrator = Annotated[Person, Depends(administrator)]
-Row = Mapping[str, Any]

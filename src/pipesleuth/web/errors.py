@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from pipesleuth.accounts import NotInScope, Refused, TooMany, Unknown
 from pipesleuth.accounts.registration import Closed
+from pipesleuth.accounts.tokens import Away
 from pipesleuth.model import BadPayload, StoreUnavailable
 from pipesleuth.tickets.lifecycle import NoSuchTicket, NotNow
 from pipesleuth.tickets.pages import BadCursor
@@ -60,6 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(Away, _away)
     app.add_exception_handler(Closed, _closed)
     app.add_exception_handler(NotInScope, _not_in_scope)
     app.add_exception_handler(TooMany, _too_many)
@@ -100,6 +102,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _unknown(_request: Request, error: Exception) -> Response:
     return answer(401, str(error), "unauthorized", headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _away(_request: Request, error: Exception) -> Response:
+    """Nobody can say yet whether the token is good: senders come again after 503, and not after 401."""
+    return answer(503, str(error), "issuer_unavailable", headers={"Retry-After": RETRY_SECONDS})
 
 
 async def _closed(_request: Request, error: Exception) -> Response:

@@ -10,9 +10,10 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from pipesleuth.accounts import Unknown
+from pipesleuth.accounts import NotInScope, Unknown
+from pipesleuth.accounts.tokens import Away
 from pipesleuth.model import BadPayload, Diagnosis, Failure, NotAFailure, StoreUnavailable, timestamp
-from pipesleuth.sources.text import run_identity
+from pipesleuth.sources.text import clean, run_identity
 from pipesleuth.tickets import queries
 from pipesleuth.tickets.intake import DUPLICATE, SUCCESS, Admission
 from pipesleuth.web import errors
@@ -67,7 +68,9 @@ async def hook(request: Request, source: str) -> Response:
     if source not in known:
         await _let_in(request, house, "hooks")
         names = ", ".join(sorted({one.name for one in known.values()}))
-        raise Problem(404, f"There is no source of this name. Known are: {names}.", "unknown_source", where="source")
+        said = f"There is no source of this name. Known are: {names}."
+        await house.intake.note("hooks", "rejected", f"{clean(source)[:64]}: {said}", b"")
+        raise Problem(404, said, "unknown_source", where="source")
     return await _receive(request, f"hooks/{known[source].name}", known[source].name)
 
 
@@ -119,10 +122,13 @@ async def _receive(request: Request, door: str, source: str) -> Response:
 
 
 async def _let_in(request: Request, house: House, door: str) -> None:
-    """Raise Unknown for a stranger, remembered once a minute: "why is there no ticket?" often has this answer."""
+    """Let a sender in whose key is for this; who is refused is remembered once a minute for each door.
+
+    "Why is there no ticket?" often has this answer. Raises Unknown, NotInScope, Away, TooMany.
+    """
     try:
         await sender(request)
-    except Unknown as stranger:
+    except (Unknown, NotInScope, Away) as stranger:
         house.gauges.intake(door, "unauthorized")
         await house.intake.note_stranger(door, str(stranger))
         raise

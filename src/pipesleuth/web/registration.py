@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from pipesleuth.accounts.registration import Applicant
+from pipesleuth.accounts.registration import Applicant, Invited
 from pipesleuth.web.answers import json_answer
 from pipesleuth.web.auth import with_passwords
 from pipesleuth.web.deps import Administrator, TheHouse, address_of, database_there
@@ -13,7 +13,6 @@ from pipesleuth.web.schemas import (
     Code,
     Invitation,
     InvitationList,
-    InvitationMade,
     Registration,
     Sent,
     Token,
@@ -53,12 +52,9 @@ async def invitations(_who: Administrator, house: TheHouse) -> InvitationList:
 
 
 @router.post("/invitations", status_code=201, responses=refusals(400, 401, 403, 409, 413, 503))
-async def invite(whom: Invitation, who: Administrator, house: TheHouse) -> InvitationMade:
+async def invite(whom: Invitation, who: Administrator, house: TheHouse) -> Invited:
     """Invite somebody; the link is shown this once, and mailed where mail is set up."""
-    made = await house.identity.registrations.invite(whom.email, whom.role, who.email)
-    return InvitationMade(
-        id=made.id, email=made.email, role=made.role, code=made.code, link=made.link, expires_at=made.expires_at
-    )
+    return await house.identity.registrations.invite(whom.email, whom.role, who.email)
 
 
 @router.delete("/invitations/{invitation}", status_code=204, responses=refusals(400, 401, 403, 404, 503))

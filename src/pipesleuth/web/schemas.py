@@ -95,17 +95,6 @@ class Invitation(BaseModel):
     role: Literal["viewer", "responder", "admin"] = "responder"
 
 
-class InvitationMade(BaseModel):
-    """An invitation with its code, which is shown this once."""
-
-    id: int
-    email: str
-    role: str
-    code: str
-    link: str
-    expires_at: str
-
-
 class InvitationList(BaseModel):
     """The invitations that wait."""
 
@@ -250,6 +239,7 @@ class Config(BaseModel):
     jira_base_url: str | None = None
     banners: list[Any] = []
     sla_warn_share: float | None = None
+    categories: list[Category] = []
     version: str | None = None
 
 

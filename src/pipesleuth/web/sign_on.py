@@ -64,7 +64,7 @@ async def token(request: Request, house: TheHouse) -> Response:
 @router.post("/renew", responses=refusals(401, 503))
 async def renew(who: SignedIn, house: TheHouse) -> Token:
     """A token of the same session with a later end, as long as the session may last."""
-    return Token(access_token=await house.accounts.renewed(who))
+    return Token(access_token=house.accounts.renewed(who))
 
 
 def _sign_on(house: House) -> SignOn:
