@@ -167,7 +167,7 @@ def _vault(url: str) -> VaultSecrets:
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # the same
 
     try:
-        return VaultSecrets(SecretClient(vault_url=url, credential=DefaultAzureCredential()))
+        return VaultSecrets(SecretClient(vault_url=url, credential=DefaultAzureCredential(), permit_redirects=False))
     except (AzureError, ValueError) as error:
         raise WrongSetting(f"AZURE_KEY_VAULT_URL: the vault cannot be read ({type(error).__name__}).") from error
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from canned_server import CannedServer, answer
 from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, Status
@@ -88,6 +89,15 @@ async def test_a_wrong_key_stops_it_for_everyone_and_is_not_repeated(azurite: st
         await told(refused)
     assert refusal.value.everyone
     assert wrong not in str(refusal.value)
+
+
+async def test_a_refusal_names_what_opens_this_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with CannedServer(answer(403, b"")) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        for name, value in {"ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        with pytest.raises(Permanent, match=r"403.*ARCHIVE_URL's store"):
+            await told(archive(archive_url="s3://bodies", aws_allow_http=True))
 
 
 async def test_a_store_that_cannot_be_reached_is_tried_again_for_everyone() -> None:

@@ -254,11 +254,11 @@ async def test_an_alert_without_a_run_asks_nobody(sandbox: Sandbox) -> None:
     assert calls(sandbox) == []
 
 
-async def test_databricks_sdk_signs_on_where_no_token_is_set(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["", "oauth-m2m"])
+async def test_a_service_principal_signs_on_where_no_token_is_set(sandbox: Sandbox, way: str) -> None:
     simple(sandbox)
-    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "sp")
-    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "dose-sandbox")
-    found = await told(sandbox, databricks_token=None, databricks_auth_type="oauth-m2m", seconds=90)
+    principal: dict[str, Any] = {"databricks_client_id": "sp", "databricks_client_secret": "dose-sandbox"}
+    found = await told(sandbox, databricks_token=None, databricks_auth_type=way, **principal)
     assert found.failure.error_message == TRACE
 
 

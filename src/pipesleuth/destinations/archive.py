@@ -21,7 +21,7 @@ from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Notice, Permanent, Receipt, Retryable, StatusChange, WrongSetting
 
 if TYPE_CHECKING:
-    from obstore.store import AzureConfig, ObjectStore
+    from obstore.store import AzureConfig, ClientConfig, ObjectStore
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
@@ -46,6 +46,10 @@ class ArchiveSettings(EnvironmentSettings):
     archive_url: str | None = Field(
         None, description="Another store: s3://bucket/prefix, gs://bucket/prefix or file:///folder; it wins."
     )
+    aws_allow_http: bool = Field(
+        False,
+        description="Whether that store may be spoken to by plain http, where AWS_ENDPOINT_URL names one beside us.",
+    )
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -55,11 +59,6 @@ class ArchiveSettings(EnvironmentSettings):
             raise ValueError("AZURE_BLOB_CONTAINER_NAME must be 3 to 63 lower-case letters, digits and single dashes")
         self.account()
         return self
-
-    @property
-    def configured(self) -> bool:
-        """Always: a local folder needs nothing."""
-        return True
 
     def account(self) -> Account | None:
         """The storage account to use, or None when bodies stay elsewhere."""
@@ -89,6 +88,7 @@ class Archive:
         self._container = settings.azure_blob_container_name
         self._folder = settings.data_dir / "archive"
         self._url = settings.archive_url
+        self._plain = settings.aws_allow_http
         self._now = now
         self._store: ObjectStore | None = None
 
@@ -232,7 +232,8 @@ class Archive:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._store = LocalStore(folder)
         else:
-            self._store = from_url(self._url or "", client_options={"timeout": "20s"}, retry_config={"max_retries": 0})
+            options: ClientConfig = {"timeout": "20s", "allow_http": self._plain}
+            self._store = from_url(self._url or "", client_options=options, retry_config={"max_retries": 0})
         return self._store
 
     def _address(self, name: str) -> str:
@@ -240,6 +241,13 @@ class Archive:
             return f"{self._account.endpoint}/{self._container}/{name}"
         folder = self._local_folder()
         return (folder / name).absolute().as_uri() if folder is not None else f"{(self._url or '').rstrip('/')}/{name}"
+
+    def _credentials_hint(self) -> str:
+        if self._account is None:
+            return "Check the credentials of ARCHIVE_URL's store"
+        if self._account.secrets:
+            return "Check AZURE_STORAGE_CONN"
+        return "Give this machine's identity the role Storage Blob Data Contributor"
 
     def _meaning(self, error: Exception) -> Retryable | Permanent:
         """What a store's error means; only its status, code and sentence are repeated, never its address."""
@@ -250,7 +258,7 @@ class Archive:
             said = said.replace(secret, "[masked]")
         refused = f"HTTP {status} {said}".strip()
         if status in {"401", "403"}:
-            return Permanent(f"{refused}. Check AZURE_STORAGE_CONN, then retry.", everyone=True)
+            return Permanent(f"{refused}. {self._credentials_hint()}, then retry.", everyone=True)
         if status.startswith("4") and status not in {"408", "409", "429"}:
             return Permanent(refused, everyone=True)
         if status:

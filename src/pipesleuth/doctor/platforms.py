@@ -25,7 +25,8 @@ async def databricks(case: Case, chart: Chart) -> None:
     settings = DatabricksSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
     if not settings.configured:
         if settings.databricks_host:
-            chart.warn("There is no way to sign on to DATABRICKS_HOST.", "Set DATABRICKS_TOKEN.")
+            repair = "Set DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET."
+            chart.warn("There is no way to sign on to DATABRICKS_HOST.", repair)
         else:
             chart.off("No workspace is configured; alerts that carry ids alone stay without their error.")
         return
@@ -33,7 +34,7 @@ async def databricks(case: Case, chart: Chart) -> None:
     for address in (settings.databricks_host, *settings.databricks_workspace_urls):
         workspace = Workspace(
             address,
-            Access(address, tokens.get(address), settings.databricks_auth_type),
+            Access(address, settings),
             version=settings.databricks_api_version,
             secrets=tuple(tokens.values()),
             now=case.now,
@@ -55,7 +56,8 @@ async def _workspace(case: Case, chart: Chart, workspace: Workspace) -> None:
         if not error.reason.startswith(REFUSED):
             raise
         refused = error.reason.partition(". ")[0].rstrip(".")
-        chart.fault(f"{shown} refused: {refused}.", "Renew DATABRICKS_TOKEN, and give its owner CAN VIEW on the jobs.")
+        repair = "Renew DATABRICKS_TOKEN or DATABRICKS_CLIENT_SECRET, and give its owner CAN VIEW on the jobs."
+        chart.fault(f"{shown} refused: {refused}.", repair)
         return
     if shows:
         chart.ok(f"{shown} shows its runs.")

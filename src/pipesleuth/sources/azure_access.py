@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from pipesleuth.client import Client, Limits, Vendor
 from pipesleuth.model import Permanent, Retryable
+from pipesleuth.sources.client_credentials import EARLY_SECONDS, granted
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 IDENTITY_SECONDS = 5
-EARLY_SECONDS = 300.0  # before a token ends it is renewed
 HINT = "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET."
 
 
@@ -55,19 +55,14 @@ class AzureAccess:
         await self._client.close()
 
     async def _principal(self) -> tuple[str, float]:
-        """A service principal's token (OAuth 2 client credentials, RFC 6749 section 4.4)."""
+        """The token of the service principal that is configured."""
         url = f"{self._settings.azure_login_url}/{quote(self._settings.azure_tenant_id, safe='')}/oauth2/v2.0/token"
         form = {
-            "grant_type": "client_credentials",
             "client_id": self._settings.azure_client_id,
             "client_secret": self._secret or "",
             "scope": f"{self._audience}/.default",
         }
-        answer = (await self._client.call("POST", url, form=form, creates=False)).json_object()
-        token, seconds = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(token, str) or not token:
-            raise Retryable("Entra answered without a token.")
-        return token, float(seconds) if isinstance(seconds, int | float) else 600.0
+        return await granted(self._client, url, form)
 
     @property
     def _audience(self) -> str:

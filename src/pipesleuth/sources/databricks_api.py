@@ -101,6 +101,7 @@ class Workspace:
 
     async def close(self) -> None:
         """Let go of connections."""
+        await self._access.close()
         await self._client.close()
 
     async def _get(self, url: str, params: Mapping[str, str]) -> Json:

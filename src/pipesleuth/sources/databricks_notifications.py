@@ -65,7 +65,7 @@ class Notifications:
         self._host = settings.databricks_host
         self._jobs = f"{self._host}/api/{settings.databricks_api_version}/jobs"
         self._destinations = f"{self._host}/api/2.0/notification-destinations"
-        self._access = Access(self._host, given, settings.databricks_auth_type)
+        self._access = Access(self._host, settings)
         self._key = key
         secrets = tuple(secret for secret in (given or "", key) if secret)
         self._client = Client(Vendor(base_urls=(self._host,), secrets=secrets, credentials_hint=HINT), LIMITS)
@@ -121,6 +121,7 @@ class Notifications:
 
     async def close(self) -> None:
         """Let go of connections."""
+        await self._access.close()
         await self._client.close()
 
     def _hook(self, name: str, url: str) -> dict[str, Any]:

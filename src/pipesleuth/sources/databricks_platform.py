@@ -35,7 +35,7 @@ class DatabricksPlatform:
         self._workspaces = {
             address: Workspace(
                 address,
-                Access(address, tokens.get(address), settings.databricks_auth_type),
+                Access(address, settings),
                 version=settings.databricks_api_version,
                 secrets=tuple(tokens.values()),
                 now=now,

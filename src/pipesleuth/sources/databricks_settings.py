@@ -21,7 +21,7 @@ class DatabricksSettings(EnvironmentSettings):
 
     databricks_host: str = Field("", description="Address of the workspace that is asked about its failed runs.")
     databricks_token: SecretStr | None = Field(
-        None, description="Access token for that workspace; other ways to sign on are databricks-sdk's own variables."
+        None, description="Access token for that workspace; without one a service principal or databricks-sdk signs on."
     )
     databricks_api_version: str = Field(
         "2.1", pattern=r"^2\.\d{1,2}$", description="Version of the Jobs API: 2.1 or 2.2."
@@ -33,9 +33,12 @@ class DatabricksSettings(EnvironmentSettings):
         None, description="Their tokens, comma-separated in the same order; where one is missing we sign on as above."
     )
     databricks_auth_type: str = Field(
-        "", description="How databricks-sdk signs on where no token is set: oauth-m2m, azure-client-secret, azure-msi…"
+        "",
+        description="How databricks-sdk signs on where neither is set, by its own variables: azure-client-secret, "
+        "azure-msi…",
     )
-    databricks_client_id: str = Field("", description="Service principal that signs on with OAuth (databricks-sdk).")
+    databricks_client_id: str = Field("", description="Service principal that signs on with OAuth, without a token.")
+    databricks_client_secret: SecretStr | None = Field(None, description="Its OAuth secret.")
     databricks_workspace_id: str = Field(
         "", pattern=r"^\d{0,20}$", description="Number of DATABRICKS_HOST's workspace, where its address does not say."
     )

@@ -18,9 +18,8 @@ def settings(**values: object) -> ArchiveSettings:
     return ArchiveSettings(_env_file=None, **values)  # type: ignore[arg-type]
 
 
-def test_with_nothing_set_the_archive_is_a_local_folder_and_always_configured(tmp_path: Path) -> None:
+def test_with_nothing_set_the_archive_is_a_local_folder(tmp_path: Path) -> None:
     assert settings(data_dir=tmp_path).account() is None
-    assert settings(data_dir=tmp_path).configured
 
 
 def test_the_mission_s_connection_string_names_account_key_and_endpoint() -> None:
