@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipesleuth.destinations.jira_document import audit_id_of
-from pipesleuth.destinations.legible import SIGNS
+from pipesleuth.destinations.outline import SIGNS
 from pipesleuth.model import Status
 from pipesleuth.tickets.identity import run_mark
 

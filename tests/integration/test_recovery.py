@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from pipesleuth.db.tables import Todo
-from pipesleuth.destinations.legible import SIGNS
+from pipesleuth.destinations.outline import SIGNS
 from pipesleuth.model import Status
 from pipesleuth.outbox import todos
 from pipesleuth.sandbox import Sandbox

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations.jira_document import audit_id_of
-from pipesleuth.destinations.legible import SIGNS
+from pipesleuth.destinations.outline import SIGNS
 from pipesleuth.model import Permanent, Priority, Retryable, Status, moment
 from pipesleuth.outbox import todos
 from pipesleuth.sandbox import Sandbox

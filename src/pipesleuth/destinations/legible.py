@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
-
-from pipesleuth.model import Notice, Status
 
 # Control characters, lone surrogates, and what hides text or turns its direction; emoji joiners stay.
 _HIDDEN = re.compile(
@@ -15,14 +12,6 @@ _HIDDEN = re.compile(
 )
 _BLANKS = re.compile(r"\s+")
 LONGEST_LINK = 2000
-
-# How every channel shows where a ticket stands.
-SIGNS: Mapping[Status, str] = {Status.OPEN: "🔴", Status.IN_PROGRESS: "🟡", Status.ACKNOWLEDGED: "✅"}
-WORDS: Mapping[Status, str] = {
-    Status.OPEN: "Open",
-    Status.IN_PROGRESS: "In progress",
-    Status.ACKNOWLEDGED: "Closed",
-}
 
 
 def clean(text: str | None) -> str:
@@ -61,9 +50,3 @@ def is_link(url: str | None) -> bool:
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def standing(notice: Notice) -> str:
-    """Where the ticket stands, and by whose hand."""
-    by = clean_line(notice.fields.get("ack_user"))
-    return f"{WORDS[notice.status]} by {by}" if by and notice.status is not Status.OPEN else WORDS[notice.status]

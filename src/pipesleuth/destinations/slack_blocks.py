@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import SIGNS, clean, clean_line, cut, is_link, standing, units
+from pipesleuth.destinations import outline
+from pipesleuth.destinations.legible import clean, clean_line, cut, is_link, units
 from pipesleuth.model import News, Notice, Status
 
 Block = dict[str, Any]
@@ -19,31 +19,18 @@ Block = dict[str, Any]
 LONGEST_WHOLE = 12_000
 LONGEST_HEADER, LONGEST_FIELD, LONGEST_SECTION, LONGEST_CONTEXT = 150, 300, 2900, 500
 LONGEST_TEXT = 3000
-_STEPS, _STEP = 8, 450
 _PARTIAL_ENTITY = re.compile(r"&[a-z]{0,4}$")
-
-FACTS: Sequence[tuple[str, str]] = (
-    ("Severity", "severity"),
-    ("Priority", "priority"),
-    ("Error type", "error_type"),
-    ("Affected", "affected_entity"),
-    ("Confidence", "confidence"),
-    ("Team", "finops_team"),
-    ("Owner", "finops_owner"),
-)
 
 
 def blocks(notice: Notice) -> list[Block]:
     """Header, facts, root cause, recommendations, buttons and a footer; at most 50 blocks and 12,000 characters."""
-    fields = notice.fields
-    cause = clean(fields.get("rca_result")).strip() or "Not known yet."
     parts: list[Block | None] = [
         {"type": "header", "text": {"type": "plain_text", "text": header(notice), "emoji": True}},
         {"type": "section", "block_id": "facts", "fields": _facts(notice)},
-        _section("cause", "*Root cause*\n", cause),
-        _section("steps", "*Recommendations*\n", _steps(notice.recommendations)),
-        _buttons(fields),
-        {"type": "context", "elements": [_mrkdwn(_footer(notice), LONGEST_CONTEXT)]},
+        _section("cause", "*Root cause*\n", outline.cause(notice)),
+        _section("steps", "*Recommendations*\n", "\n".join(outline.steps(notice))),
+        _buttons(notice.fields),
+        {"type": "context", "elements": [_mrkdwn(outline.footer(notice), LONGEST_CONTEXT)]},
     ]
     made = [part for part in parts if part is not None]
     # Each part has its own limit; together they stay below, and this holds it for parts to come.
@@ -57,7 +44,7 @@ def header(notice: Notice) -> str:
     what = clean_line(notice.fields.get("pipeline")) or notice.ticket_id
     ending = "closed" if notice.status is Status.ACKNOWLEDGED else "failed"
     priority = cut(clean_line(notice.fields.get("priority")), 20)
-    start = f"{SIGNS[notice.status]} {priority}".strip()
+    start = f"{outline.SIGNS[notice.status]} {priority}".strip()
     return f"{start} {cut(what, LONGEST_HEADER - units(start) - len(ending) - 2)} {ending}"
 
 
@@ -103,32 +90,21 @@ def size(made: Sequence[Block]) -> int:
 
 def _facts(notice: Notice) -> list[Block]:
     fields = notice.fields
-    rows = [("Status", standing(notice))]
-    rows += [(name, clean_line(fields.get(column))) for name, column in FACTS]
-    made = [_mrkdwn(f"*{name}*\n", LONGEST_FIELD, value) for name, value in rows if value]
+    made = [_mrkdwn(f"*{name}*\n", LONGEST_FIELD, value) for name, value in outline.facts(notice)]
     key, url = clean_line(fields.get("itsm_ticket_id")), fields.get("jira_url")
     if key:
         label = escaped(key.replace("|", "/"), 100)
         made.append(_ready(f"*Jira*\n<{escaped(url, 3000)}|{label}>" if url and is_link(url) else f"*Jira*\n{label}"))
-    due = _due(fields)
+    due = _due(notice)
     return [*made, _ready(f"*SLA*\n{due}")][:10] if due else made[:10]
 
 
-def _due(fields: Mapping[str, str | None]) -> str:
+def _due(notice: Notice) -> str:
     """The SLA in the reader's own time zone; its state in words once it is decided."""
-    state = clean_line(fields.get("sla_status"))
-    if state and state != "Pending":
-        return escaped(state, 50)
-    try:
-        due = datetime.fromisoformat(fields.get("sla_due_at") or "")
-    except ValueError:
-        return ""
+    due = outline.due(notice)
+    if due is None:
+        return escaped(outline.decided(notice), 50)
     return f"<!date^{int(due.timestamp())}^due {{date_short_pretty}} {{time}}|due {due:%Y-%m-%d %H:%M} UTC>"
-
-
-def _steps(steps: Sequence[str]) -> str:
-    lines = [cut(clean_line(step), _STEP) for step in steps[:_STEPS] if clean_line(step)]
-    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
 def _section(name: str, title: str, text: str) -> Block | None:
@@ -145,12 +121,6 @@ def _buttons(fields: Mapping[str, str | None]) -> Block | None:
         if is_link(fields.get(column))
     ]
     return {"type": "actions", "block_id": "links", "elements": buttons} if buttons else None
-
-
-def _footer(notice: Notice) -> str:
-    fields = notice.fields
-    values = (notice.ticket_id, fields.get("run_id"), fields.get("source"), fields.get("rca_source"))
-    return " · ".join(cut(clean_line(value), 120) for value in values if clean_line(value))
 
 
 def _mrkdwn(title: str, longest: int, text: str = "") -> Block:

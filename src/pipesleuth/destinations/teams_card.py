@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from pipesleuth.destinations.legible import SIGNS, clean, clean_line, cut, is_link, standing, units
+from pipesleuth.destinations import outline
+from pipesleuth.destinations.legible import clean, clean_line, cut, is_link, units
 from pipesleuth.model import News, Notice, Status
 
 Element = dict[str, Any]
@@ -19,21 +19,9 @@ Element = dict[str, Any]
 # Teams takes about 28 KB, and counts in a way that makes others stop at 21,000 bytes.
 LARGEST_BYTES, LARGEST_UNITS = 20_000, 13_000
 CARD = "application/vnd.microsoft.card.adaptive"
-_STEPS, _STEP, _FACT, _CAUSE, _NOTES = 8, 450, 300, 2500, 10
+_STEP, _FACT, _CAUSE, _NOTES = 450, 300, 2500, 10
 # Clients replace {{DATE(…)}} and {{TIME(…)}} in any text.
 _FUNCTION = re.compile(r"\{(?=\{)")
-
-_FACTS: Sequence[tuple[str, str]] = (
-    ("Severity", "severity"),
-    ("Priority", "priority"),
-    ("Error type", "error_type"),
-    ("Affected", "affected_entity"),
-    ("Confidence", "confidence"),
-    ("Team", "finops_team"),
-    ("Owner", "finops_owner"),
-    ("Jira", "itsm_ticket_id"),
-    ("SLA", "sla_status"),
-)
 
 
 def ticket(notice: Notice, *, again: bool) -> Element:
@@ -68,7 +56,7 @@ def header(notice: Notice) -> str:
     what = clean_line(notice.fields.get("pipeline")) or notice.ticket_id
     words = {Status.OPEN: "failed", Status.IN_PROGRESS: "is being worked on", Status.ACKNOWLEDGED: "is closed"}
     priority = cut(clean_line(notice.fields.get("priority")), 20)
-    return f"{SIGNS[notice.status]} {priority} {cut(what, 200)} {words[notice.status]}".replace("  ", " ")
+    return f"{outline.SIGNS[notice.status]} {priority} {cut(what, 200)} {words[notice.status]}".replace("  ", " ")
 
 
 def size(message: Element) -> int:
@@ -77,38 +65,29 @@ def size(message: Element) -> int:
 
 
 def _ticket_body(notice: Notice, share: float, *, again: bool) -> list[Element]:
-    fields = notice.fields
-    cause = clean(fields.get("rca_result")).strip() or "Not known yet."
-    steps = [cut(clean_line(step), int(_STEP * share)) for step in notice.recommendations[:_STEPS] if clean_line(step)]
-    numbered = [_rich(_run(f"{number}. {step}")) for number, step in enumerate(steps, 1)]
+    steps = [_rich(_run(step)) for step in outline.steps(notice, int(_STEP * share))]
     return [
         _rich(_run(header(notice), bold=True)),
         *_facts(notice, share),
         _rich(_run("Root cause", bold=True)),
-        _rich(_run(cut(cause, int(_CAUSE * share)))),
-        *([_rich(_run("Recommendations", bold=True)), *numbered] if numbered else []),
+        _rich(_run(cut(outline.cause(notice), int(_CAUSE * share)))),
+        *([_rich(_run("Recommendations", bold=True)), *steps] if steps else []),
         _footer(notice, again=again),
     ]
 
 
 def _facts(notice: Notice, share: float) -> list[Element]:
-    rows = [("Status", standing(notice))]
-    rows += [(name, clean_line(notice.fields.get(column))) for name, column in _FACTS]
-    rows += [("Due", _due(notice.fields))]
+    due = outline.due(notice)
+    rows = [
+        *outline.facts(notice),
+        ("Jira", clean_line(notice.fields.get("itsm_ticket_id"))),
+        ("SLA", f"due {due:%Y-%m-%d %H:%M} UTC" if due else outline.decided(notice)),
+    ]
     return [
         _rich(_run(f"{name}: ", bold=True), _run(cut(value, max(20, int(_FACT * share)))))
         for name, value in rows
         if value
     ]
-
-
-def _due(fields: Mapping[str, str | None]) -> str:
-    if fields.get("sla_status") not in (None, "", "Pending"):
-        return ""
-    try:
-        return f"{datetime.fromisoformat(fields.get('sla_due_at') or ''):%Y-%m-%d %H:%M} UTC"
-    except ValueError:
-        return ""
 
 
 def _note(news: News, share: float) -> Element:
@@ -117,11 +96,8 @@ def _note(news: News, share: float) -> Element:
 
 
 def _footer(notice: Notice, *, again: bool) -> Element:
-    fields = notice.fields
-    values = (notice.ticket_id, fields.get("run_id"), fields.get("source"), fields.get("rca_source"))
-    line = " · ".join(cut(clean_line(value), 120) for value in values if clean_line(value))
     repeated = " · sent again: the answer to the first was lost" if again else ""
-    return _rich(_run(line + repeated, subtle=True))
+    return _rich(_run(outline.footer(notice) + repeated, subtle=True))
 
 
 def _buttons(fields: Mapping[str, str | None]) -> list[Element]:
