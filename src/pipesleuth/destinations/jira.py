@@ -5,7 +5,6 @@ API: https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from pipesleuth.client import CUT_AFTER, Answer, Client, Limits, Vendor
+from pipesleuth.client import CUT_AFTER, Answer, Client, Limits
 from pipesleuth.destinations import jira_document, jira_news
 from pipesleuth.destinations.answers import at, items_at, names_at, text_at
 from pipesleuth.destinations.contract import InboundRequest
@@ -42,19 +41,11 @@ class Jira:
     name = "jira"
 
     def __init__(self, settings: JiraSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        token = settings.jira_api_token.get_secret_value() if settings.jira_api_token else ""
-        credentials = base64.b64encode(f"{settings.jira_user_email}:{token}".encode()).decode()
         self._settings = settings
         self._api = f"{settings.base_url}/rest/api/3"
         self._ours = {settings.jira_account_id, settings.jira_user_email.lower()} - {""}
         self._asked_who = bool(settings.jira_account_id)
-        vendor = Vendor(
-            base_urls=(settings.base_url,),
-            secrets=(token, credentials),
-            headers={"authorization": f"Basic {credentials}", "accept": "application/json"},
-            credentials_hint="Check JIRA_USER_EMAIL and JIRA_API_TOKEN, then retry",
-        )
-        self._client = Client(vendor, Limits(read=READ_SECONDS), now=now)
+        self._client = Client(settings.vendor, Limits(read=READ_SECONDS), now=now)
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Create the ticket's issue, or tell it the news since the receipt. Raises Retryable or Permanent.

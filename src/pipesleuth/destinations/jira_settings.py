@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from pipesleuth.client import checked_base
+from pipesleuth.client import Vendor, checked_base
 from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import WrongSetting
 
@@ -75,6 +76,18 @@ class JiraSettings(EnvironmentSettings):
             near = (urlsplit(f"//{domain}").hostname or "") in {"localhost", "127.0.0.1", "::1"}
             domain = f"{'http' if near else 'https'}://{domain}"
         return checked_base(domain)
+
+    @property
+    def vendor(self) -> Vendor:
+        """The site as our account calls it; raises WrongSetting when JIRA_DOMAIN is none."""
+        token = self.jira_api_token.get_secret_value() if self.jira_api_token else ""
+        credentials = base64.b64encode(f"{self.jira_user_email}:{token}".encode()).decode()
+        return Vendor(
+            base_urls=(self.base_url,),
+            secrets=(token, credentials),
+            headers={"authorization": f"Basic {credentials}", "accept": "application/json"},
+            credentials_hint="Check JIRA_USER_EMAIL and JIRA_API_TOKEN, then retry",
+        )
 
     @property
     def site_url(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from pipesleuth.destinations import slack_blocks
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.destinations.routes import Route, channel_for, read_routes
-from pipesleuth.destinations.slack_wire import CUT_AFTER, SlackRefusal, SlackWire, meaning
+from pipesleuth.destinations.slack_wire import CUT_AFTER, SlackRefusal, SlackWire, is_channel_id, meaning, shown
 from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import News, Notice, Permanent, Receipt, Retryable, Status, StatusChange, WrongSetting
 
@@ -34,7 +33,6 @@ NO_LOOKING = frozenset(
     {"missing_scope", "not_in_channel", "channel_not_found", "no_permission", "access_denied", "unknown_method"}
 )
 MOST_PAGES = 25
-_CHANNEL_ID = re.compile(r"^[CGD][A-Z0-9]{6,20}$")
 
 
 class SlackSettings(EnvironmentSettings):
@@ -146,7 +144,7 @@ class Slack:
     async def _channel_id(self, channel: str) -> str:
         """The id that only reading methods insist on; raises SlackRefusal where there is none to be seen."""
         name = channel.lstrip("#")
-        if _CHANNEL_ID.match(name):
+        if is_channel_id(name):
             return name
         if channel not in self._ids:
             query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": "1000"}
@@ -252,8 +250,7 @@ class Slack:
         await asyncio.sleep(turn - at_once)
 
     def _meaning(self, refusal: SlackRefusal, channel: str, *, creates: bool) -> Retryable | Permanent:
-        shown = channel if _CHANNEL_ID.match(channel) or channel.startswith("#") else f"#{channel}"
-        return meaning(refusal, shown, creates=creates, only_channel=not self._routes)
+        return meaning(refusal, shown(channel), creates=creates, only_channel=not self._routes)
 
 
 def _message(notice: Notice) -> dict[str, Any]:

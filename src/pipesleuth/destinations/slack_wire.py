@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 import ssl
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from slack_sdk import WebClient
 
 GARBLED = "not_json"
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{6,20}")
 LARGEST_ANSWER = 8_388_608
 LONGEST_WAIT = 3600.0
 READ_SECONDS = 10.0  # a doubt begins when it ends: with the look for our mark all is told within 25 s
@@ -137,6 +139,16 @@ class SlackWire:
             return _heard(refused.response)
 
 
+def is_channel_id(channel: str) -> bool:
+    """Whether this is a channel's id, which reading methods insist on, and not its name."""
+    return _CHANNEL_ID.fullmatch(channel) is not None
+
+
+def shown(channel: str) -> str:
+    """A channel as people write it: a name with its `#`, an id as it is."""
+    return channel if channel.startswith("#") or is_channel_id(channel) else f"#{channel}"
+
+
 def meaning(refusal: SlackRefusal, channel: str, *, creates: bool, only_channel: bool) -> Retryable | Permanent:
     """What `ok: false` means; `channel` is named to people, `only_channel` says that every message goes there."""
     name = clean_line(refusal.name)[:100] or "unknown_error"
@@ -144,7 +156,7 @@ def meaning(refusal: SlackRefusal, channel: str, *, creates: bool, only_channel:
         return Retryable(name, in_doubt=creates)
     needed = clean_line(text_at(refusal.body, "needed"))[:100] or "chat:write"
     hint = HINTS.get(name, "").format(channel=channel, needed=needed)
-    details = [text_at({"": item}, "") for item in items_at(refusal.body, "errors")]
+    details = [text_at(item) for item in items_at(refusal.body, "errors")]
     said = clean_line("; ".join(text for text in details if text))[:200]
     everyone = name in WHOLE_WORKSPACE or (only_channel and name in WHOLE_CHANNEL)
     return Permanent(". ".join(part for part in (name, said, hint) if part), everyone=everyone)

@@ -102,9 +102,9 @@ class Teams:
         self._routes = settings.routes()
         self._follow_ups = settings.teams_follow_ups
         self.per_second = settings.teams_per_second
-        origins = tuple(sorted({_origin(address) for address in self._addresses.values()}))
+        hosts = tuple(sorted({origin(address) for address in self._addresses.values()}))
         secrets = tuple(part for address in self._addresses.values() for part in _secrets(address))
-        self._client = Client(Vendor(base_urls=origins, secrets=secrets, credentials_hint=HINT), LIMITS, now)
+        self._client = Client(Vendor(base_urls=hosts, secrets=secrets, credentials_hint=HINT), LIMITS, now)
 
     def way(self, fields: Mapping[str, str | None]) -> str:
         """The workflow that a ticket with these columns goes to."""
@@ -174,7 +174,7 @@ def _digest(message: Mapping[str, Any]) -> str:
 def _check(name: str, address: str) -> None:
     """Raise WrongSetting where a card could not be sent there safely; the address itself is a secret."""
     try:
-        checked_base(_origin(address))
+        checked_base(origin(address))
     except WrongSetting as error:
         raise WrongSetting(f"the address of the Teams workflow {name[:40]} {error}") from error
     parts = urlsplit(address)
@@ -184,7 +184,8 @@ def _check(name: str, address: str) -> None:
         raise WrongSetting(f"the Teams webhook {name[:40]} is an Office 365 connector, which Microsoft has retired")
 
 
-def _origin(address: str) -> str:
+def origin(address: str) -> str:
+    """The host of a workflow's address with its scheme and port, which is no secret; empty where there is none."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -5,10 +5,9 @@ API: https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import quote
 
-from pipesleuth.client import Answer, Client, Vendor
+from pipesleuth.client import Answer, Client
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.jira import Jira
 from pipesleuth.destinations.jira_settings import JiraSettings
@@ -44,15 +43,9 @@ class _Site:
     """A site as our account sees it."""
 
     def __init__(self, settings: JiraSettings) -> None:
-        token = settings.jira_api_token.get_secret_value() if settings.jira_api_token else ""
-        credentials = base64.b64encode(f"{settings.jira_user_email}:{token}".encode()).decode()
-        headers = {"authorization": f"Basic {credentials}", "accept": "application/json"}
-        vendor = Vendor(
-            base_urls=(settings.base_url,), secrets=(token, credentials), headers=headers, credentials_hint=ACCOUNT
-        )
         self._settings = settings
         self._api = f"{settings.base_url}/rest/api/3"
-        self._client = Client(vendor)
+        self._client = Client(settings.vendor)
 
     async def look(self, chart: Chart) -> None:
         """Look at account, project, type, permissions, fields, priorities and webhook. Raises Retryable, Permanent."""
@@ -165,14 +158,10 @@ class _Site:
         wanted = set(self._settings.jira_priority_map.values())
         if not wanted:
             return
-        known = {text_at(one, "name") for one in _list((await self._get("priority")).json())}
+        known = {text_at(one, "name") for one in items_at((await self._get("priority")).json())}
         unknown = sorted(wanted - known)
         if unknown:
             chart.warn(
                 f"Jira has no priority {', '.join(unknown)[:100]}.",
                 f"Use in JIRA_PRIORITY_MAP: {', '.join(sorted(known))[:150]}.",
             )
-
-
-def _list(value: object) -> list[object]:
-    return items_at({"": value}, "")

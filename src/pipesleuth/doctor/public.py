@@ -8,18 +8,17 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import ValidationError
 
-from pipesleuth.client import Answer, Client, Limits, Vendor, checked_base
+from pipesleuth.client import Answer
 from pipesleuth.destinations.answers import at
 from pipesleuth.destinations.jira_settings import JiraSettings
 from pipesleuth.destinations.slack import SlackSettings
 from pipesleuth.doctor.finding import Case, Chart
+from pipesleuth.doctor.reach import asked
 from pipesleuth.model import Permanent, Retryable, WrongSetting
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
 from pipesleuth.sources.databricks_settings import DatabricksSettings
 from pipesleuth.triage.analyst import AnalystSettings
 
-LIMITS = Limits(connect=5, read=8, whole=10)
-ANY_STATUS = range(200, 600)
 NOTABLE_SECONDS, WRONG_SECONDS = 30.0, 240.0
 
 
@@ -32,7 +31,7 @@ async def address(case: Case, chart: Chart) -> None:
             "Set PUBLIC_BASE_URL to the https:// address that people and vendors use.",
         )
     try:
-        answer = await _asked(case, base, "/healthz")
+        answer = await asked(case, base, "/healthz")
     except WrongSetting:
         chart.fault(f"{base} sends keys and passwords in the open.", "Set PUBLIC_BASE_URL to an https:// address.")
         return
@@ -53,7 +52,7 @@ async def address(case: Case, chart: Chart) -> None:
 async def worker(case: Case, chart: Chart) -> None:
     """Whether the service behind the public address works off its to-dos."""
     try:
-        answer = await _asked(case, case.settings.public_base_url, "/readyz")
+        answer = await asked(case, case.settings.public_base_url, "/readyz")
     except (Retryable, Permanent, WrongSetting):
         chart.off("The service is not reached from here, so its worker cannot be asked.")
         return
@@ -74,7 +73,7 @@ async def time(case: Case, chart: Chart) -> None:
     for host in dict.fromkeys(_vendors()):
         try:
             began = case.now()
-            answer = await _asked(case, host, "/")
+            answer = await asked(case, host, "/")
             middle = began + (case.now() - began) / 2
             theirs = parsedate_to_datetime(answer.headers.get("date", ""))
         except (Retryable, Permanent, WrongSetting, ValueError):
@@ -95,15 +94,6 @@ async def time(case: Case, chart: Chart) -> None:
         chart.warn(seen, repair)
     else:
         chart.ok("The clock agrees with the vendors'.")
-
-
-async def _asked(case: Case, base: str, path: str) -> Answer:
-    """What `base` answers, whatever it is. Raises Retryable, Permanent, WrongSetting."""
-    client = Client(Vendor(base_urls=(checked_base(base),)), LIMITS, case.now)
-    try:
-        return await client.call("GET", f"{base.rstrip('/')}{path}", accept=ANY_STATUS)
-    finally:
-        await client.close()
 
 
 def _says(answer: Answer, *path: str) -> object:

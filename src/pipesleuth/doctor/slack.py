@@ -5,19 +5,17 @@ Methods: https://docs.slack.dev/reference/methods (auth.test, conversations.info
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pipesleuth.client import Client, Vendor
 from pipesleuth.destinations.answers import at, items_at, text_at
 from pipesleuth.destinations.slack import SlackSettings
-from pipesleuth.destinations.slack_wire import SlackRefusal, SlackWire, meaning
+from pipesleuth.destinations.slack_wire import SlackRefusal, SlackWire, is_channel_id, meaning, shown
 from pipesleuth.doctor.finding import Case, Chart, Mark
 from pipesleuth.model import Permanent, Retryable
 
 MOST_PAGES = 50
-_ID = re.compile(r"[CGD][A-Z0-9]{6,20}")
 INSTALL = "Give the app the scope {} and install it again."
 
 
@@ -72,7 +70,7 @@ class _Team:
 
     async def channel(self, name: str) -> object | None:
         """A channel by id or name; None where the token sees none. Raises SlackRefusal."""
-        if _ID.fullmatch(name):
+        if is_channel_id(name):
             try:
                 return at(await self._get("conversations.info", channel=name), "channel")
             except SlackRefusal as refusal:
@@ -113,34 +111,34 @@ class _Team:
 
 
 async def _channel(chart: Chart, team: _Team, scopes: frozenset[str] | None, name: str) -> None:
-    shown = name if name.startswith("#") or _ID.fullmatch(name) else f"#{name}"
+    place = shown(name)
     try:
         channel = await team.channel(name)
     except SlackRefusal as refusal:
         if refusal.name != "missing_scope":
             raise
         needed = text_at(refusal.body, "needed") or "channels:read"
-        chart.warn(f"Whether {shown} exists cannot be seen: {needed} is missing.", INSTALL.format(needed))
+        chart.warn(f"Whether {place} exists cannot be seen: {needed} is missing.", INSTALL.format(needed))
         return
     private = at(channel, "is_private") is True
     history = "groups:history" if private else "channels:history"
     if channel is None:
-        hint = f"Create {shown}, correct SLACK_ALERT_CHANNEL, or invite the app where the channel is private."
-        chart.fault(f"There is no channel {shown} that the app can see.", hint)
+        hint = f"Create {place}, correct SLACK_ALERT_CHANNEL, or invite the app where the channel is private."
+        chart.fault(f"There is no channel {place} that the app can see.", hint)
     elif at(channel, "is_archived") is True:
-        chart.fault(f"{shown} is archived.", f"Unarchive {shown} or choose another channel.")
+        chart.fault(f"{place} is archived.", f"Unarchive {place} or choose another channel.")
     elif at(channel, "is_member") is not True and (private or "chat:write.public" not in (scopes or ())):
-        chart.fault(f"The app is not in {shown}.", f"Invite the app: /invite in {shown}.")
+        chart.fault(f"The app is not in {place}.", f"Invite the app: /invite in {place}.")
     elif scopes is not None and history not in scopes:
         chart.warn(
-            f"{shown} can be posted to, but not looked at: after a crash a message could come twice.",
+            f"{place} can be posted to, but not looked at: after a crash a message could come twice.",
             INSTALL.format(history),
         )
     elif at(channel, "is_member") is not True:
-        seen = f"{shown} can be posted to, but its history is closed: after a crash a message could come twice."
-        chart.warn(seen, f"Invite the app: /invite in {shown}.")
+        seen = f"{place} can be posted to, but its history is closed: after a crash a message could come twice."
+        chart.warn(seen, f"Invite the app: /invite in {place}.")
     else:
-        chart.ok(f"{shown} can be posted to.")
+        chart.ok(f"{place} can be posted to.")
 
 
 async def _sent(chart: Chart, settings: SlackSettings) -> None:

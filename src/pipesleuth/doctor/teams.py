@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from pipesleuth.client import Client, Limits, Vendor
-from pipesleuth.destinations.teams import Teams, TeamsSettings
+from pipesleuth.destinations.teams import Teams, TeamsSettings, origin
 from pipesleuth.doctor.finding import Case, Chart
+from pipesleuth.doctor.reach import asked
 from pipesleuth.model import Permanent, Retryable
-
-LIMITS = Limits(connect=5, read=8, whole=10)
-ANY_STATUS = range(200, 600)
 
 
 async def look(case: Case, chart: Chart) -> None:
@@ -20,13 +15,8 @@ async def look(case: Case, chart: Chart) -> None:
         chart.off("No Teams workflow is configured.")
         return
     addresses = settings.addresses()
-    origins = {f"{urlsplit(address).scheme}://{urlsplit(address).netloc}" for address in addresses.values()}
-    client = Client(Vendor(base_urls=tuple(origins)), LIMITS, case.now)
-    try:
-        for origin in sorted(origins):
-            await client.call("GET", f"{origin}/", accept=ANY_STATUS)
-    finally:
-        await client.close()
+    for host in sorted({origin(address) for address in addresses.values()}):
+        await asked(case, host, "/")
     if not case.send_test:
         chart.ok(f"{_named(len(addresses))} there; whether it posts shows only with --send-test.")
         return

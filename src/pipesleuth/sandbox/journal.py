@@ -54,7 +54,7 @@ class Journal:
         """Forget every call; numbering goes on, so that `since` stays meaningful."""
         self.calls.clear()
 
-    def open(  # a request has these parts
+    def open(
         self, service: str, method: str, path: str, query: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
     ) -> Call:
         """Remember a request before anything is done with it."""
