@@ -53,6 +53,19 @@ async def test_people_come_in_see_what_came_since_and_are_told_so(serve: Serve, 
         assert 'pipesleuth_failover{state="primary"} 1.0' in (await client.get("/metrics")).text
 
 
+async def test_a_session_ended_meanwhile_stays_ended_though_its_server_did_not_see_the_return(
+    serve: Serve, server: PostgresServer
+) -> None:
+    async with serve() as one:
+        headers = await one.place.signed_in()
+        await asyncio.to_thread(server.stop)
+        await one.away()
+        assert (await one.place.client.post("/api/logout", headers=headers)).status_code == 200
+    await asyncio.to_thread(server.start)
+    async with serve() as next_one:
+        assert (await next_one.place.client.get("/api/me", headers=headers)).status_code == 401
+
+
 async def test_sockets_are_told_to_load_everything_anew_at_each_switch(serve: Serve, server: PostgresServer) -> None:
     async with serve() as one:
         await one.send(PAST)

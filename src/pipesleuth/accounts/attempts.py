@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pipesleuth.db.database import Database
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Attempts as Row
 from pipesleuth.model import PipesleuthError, timestamp
 
@@ -59,8 +59,10 @@ class Attempts:
         now = self._now()
         connection.execute(delete(Row).where(Row.until <= timestamp(now)))
         for allowance, name in sorted(wanted, key=lambda one: one[1]):  # one order, so that servers do not deadlock
-            if not _counted(connection, name):
-                _begun(connection, name, now + timedelta(seconds=allowance.seconds))
+            ends = timestamp(now + timedelta(seconds=allowance.seconds))
+            first = insert(Row).values(name=name, count=1, until=ends)
+            if not _counted(connection, name) and not wrote_first(connection, first):
+                _counted(connection, name)  # another server has begun meanwhile
             tried, until = connection.execute(select(Row.count, Row.until).where(Row.name == name)).one()
             if tried > allowance.most:
                 raise TooMany(max(1.0, (datetime.fromisoformat(until) - now).total_seconds()))
@@ -68,16 +70,6 @@ class Attempts:
 
 def _counted(connection: Connection, name: str) -> bool:
     return connection.execute(update(Row).where(Row.name == name).values(count=Row.count + 1)).rowcount == 1
-
-
-def _begun(connection: Connection, name: str, until: datetime) -> None:
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(Row).values(name=name, count=1, until=timestamp(until)))
-    except Exception as error:
-        if not is_unique_violation(error):
-            raise
-        _counted(connection, name)  # another server was quicker
 
 
 def network_of(address: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 import bcrypt
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import User
 from pipesleuth.model import PipesleuthError, timestamp
 
@@ -136,15 +136,8 @@ def add_user(  # all that one person is
         "token_version": 1,
         "sign_on_subject": subject,
     }
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(User).values(**row))
-    except Exception as error:
-        if is_unique_violation(error):
-            raise Refused(
-                "There is already an account with this address.", where="email", code="email_taken"
-            ) from error
-        raise
+    if not wrote_first(connection, insert(User).values(**row)):
+        raise Refused("There is already an account with this address.", where="email", code="email_taken")
 
 
 def set_password(connection: Connection, email: str, password_hash: str) -> bool:

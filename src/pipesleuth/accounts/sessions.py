@@ -27,13 +27,12 @@ from pipesleuth.accounts.people import (
     plain_email,
 )
 from pipesleuth.db.database import Database
-from pipesleuth.db.faults import is_unique_violation
-from pipesleuth.db.tables import Mark, User
+from pipesleuth.db.rivals import wrote_first
+from pipesleuth.db.tables import REVOKED, Mark, User
 from pipesleuth.model import timestamp
 
 ALGORITHM = "HS256"
 CACHE_SECONDS = 5.0
-_REVOKED = "revoked:"
 HASHING_THREADS = 2  # of their own: the default pool also serves webhooks
 MOST_HASHING = 64  # who would wait for longer than some seconds is asked to come again
 
@@ -186,18 +185,11 @@ class Accounts:
 
     async def first_use(self, token_id: str, until: datetime) -> bool:
         """Whether this id is ended now and was not before; it is remembered until its token is over anyhow."""
-        row = {"name": _REVOKED + token_id, "value": "ended", "until": timestamp(until)}
+        row = insert(Mark).values(name=REVOKED + token_id, value="ended", until=timestamp(until))
 
         def end(connection: Connection) -> bool:
-            connection.execute(delete(Mark).where(Mark.name.startswith(_REVOKED), Mark.until < timestamp(self._now())))
-            try:
-                with connection.begin_nested():
-                    connection.execute(insert(Mark).values(**row))
-            except Exception as error:
-                if is_unique_violation(error):
-                    return False
-                raise
-            return True
+            connection.execute(delete(Mark).where(Mark.name.startswith(REVOKED), Mark.until < timestamp(self._now())))
+            return wrote_first(connection, row)
 
         return await self._database.write(end)
 
@@ -233,9 +225,9 @@ class Accounts:
         until, ended = self._revoked
         if until <= time.monotonic():
             names = await self._database.read(
-                lambda c: c.execute(select(Mark.name).where(Mark.name.startswith(_REVOKED))).scalars().all()
+                lambda c: c.execute(select(Mark.name).where(Mark.name.startswith(REVOKED))).scalars().all()
             )
-            ended = frozenset(name.removeprefix(_REVOKED) for name in names)
+            ended = frozenset(name.removeprefix(REVOKED) for name in names)
             self._revoked = (time.monotonic() + CACHE_SECONDS, ended)
         return ended
 

@@ -30,12 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 
 from pipesleuth.db.database import Database
-from pipesleuth.db.tables import ApiKey, AuditLine, Base, Inbound, Mark, Ticket, User
+from pipesleuth.db.tables import REVOKED, ApiKey, AuditLine, Base, Inbound, Mark, Ticket, User
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.model import StoreUnavailable
 
 MOST_FILES = 64  # processes on one folder
-REVOKED = "revoked:"
 # Audit lines of a standby have numbers that no primary reaches, each file's in a stretch of its own, so that a
 # note that was told of one is never taken for another's. All of them are exact in JavaScript, below 2**53.
 FIRST_LINE, STRETCH, STRETCHES = 2**52, 2**31, 2**20

@@ -288,6 +288,9 @@ class Mark(Base):
     until: Mapped[str | None] = mapped_column(Time)
 
 
+REVOKED = "revoked:"  # begins the names of marks that say which sessions were ended
+
+
 class Inbound(Base):
     """A webhook of late with its answer: why there is, or is no, ticket."""
 

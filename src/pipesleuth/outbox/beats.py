@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Mark
 from pipesleuth.model import timestamp
 
@@ -46,11 +46,5 @@ def _name(role: str, who: str) -> str:
 
 def _write(connection: Connection, name: str, now: datetime) -> None:
     values = {"value": timestamp(now), "until": timestamp(now + LIVES)}
-    if connection.execute(update(Mark).where(Mark.name == name).values(values)).rowcount:
-        return
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(Mark).values(name=name, **values))
-    except Exception as error:
-        if not is_unique_violation(error):  # the same process's row, written by another of its tasks: as good
-            raise
+    if not connection.execute(update(Mark).where(Mark.name == name).values(values)).rowcount:
+        wrote_first(connection, insert(Mark).values(name=name, **values))

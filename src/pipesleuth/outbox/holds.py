@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, delete, insert, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Hold, Todo
 from pipesleuth.model import timestamp
 
@@ -63,14 +63,7 @@ def _written(connection: Connection, kind: str, values: Mapping[str, Any], *, kn
     if known:
         connection.execute(update(Hold).where(Hold.kind == kind).values(**values))
         return True
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(Hold).values(kind=kind, **values))
-    except Exception as error:
-        if is_unique_violation(error):
-            return False
-        raise
-    return True
+    return wrote_first(connection, insert(Hold).values(kind=kind, **values))
 
 
 def closed(connection: Connection, kind: str, reason: str, now: datetime, *, breaker_faults: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Mark
 from pipesleuth.model import moment, timestamp
 
@@ -73,11 +73,4 @@ def _set(connection: Connection, name: str, free: datetime, *, known: bool) -> b
     if known:
         connection.execute(update(Mark).where(Mark.name == name).values(**values))
         return True
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(Mark).values(name=name, **values))
-    except Exception as error:
-        if is_unique_violation(error):
-            return False
-        raise
-    return True
+    return wrote_first(connection, insert(Mark).values(name=name, **values))

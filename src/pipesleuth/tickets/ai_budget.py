@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Unicode, cast, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Mark
 from pipesleuth.model import timestamp
 
@@ -27,14 +26,9 @@ def take(connection: Connection, per_hour: int, now: datetime) -> bool:
     if connection.execute(select(Mark.name).where(Mark.name == name)).first() is not None:
         return False
     _prune(connection, BUDGET, now)
-    try:
-        with connection.begin_nested():
-            _keep(connection, name, "1", now + timedelta(hours=2))
-    except IntegrityError as error:
-        if not is_unique_violation(error):
-            raise
-        return _count(connection, name, 1, below=per_hour)  # another server began the hour
-    return True
+    until = timestamp(now + timedelta(hours=2))
+    began = wrote_first(connection, insert(Mark).values(name=name, value="1", until=until))
+    return began or _count(connection, name, 1, below=per_hour)  # where another server has begun the hour
 
 
 def give_back(connection: Connection, now: datetime) -> None:
@@ -57,14 +51,8 @@ def remember(connection: Connection, key: str, answer: Mapping[str, Any], until:
     known = connection.execute(
         update(Mark).where(Mark.name == name).values(value=value, until=timestamp(until))
     ).rowcount
-    if known:
-        return
-    try:
-        with connection.begin_nested():
-            _keep(connection, name, value, until)
-    except IntegrityError as error:
-        if not is_unique_violation(error):  # another server was told the same at the same moment: theirs will do
-            raise
+    if not known:  # where another server is told the same at this moment, its answer will do
+        wrote_first(connection, insert(Mark).values(name=name, value=value, until=timestamp(until)))
 
 
 def _hour(now: datetime) -> str:
@@ -77,10 +65,6 @@ def _count(connection: Connection, name: str, step: int, *, below: int | None = 
     limit = number < below if below is not None else number > 0
     counted = update(Mark).where(Mark.name == name, limit).values(value=cast(number + step, Unicode(20)))
     return connection.execute(counted).rowcount == 1
-
-
-def _keep(connection: Connection, name: str, value: str, until: datetime) -> None:
-    connection.execute(insert(Mark).values(name=name, value=value, until=timestamp(until)))
 
 
 def _prune(connection: Connection, beginning: str, now: datetime) -> None:

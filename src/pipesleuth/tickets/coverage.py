@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import AuditLine, Mark, Ticket
 from pipesleuth.model import moment, timestamp
 from pipesleuth.tickets.arrival import MISSED
@@ -37,25 +37,12 @@ def take_turn(connection: Connection, who: str, now: datetime, lease: timedelta)
         return True
     if connection.execute(select(Mark.name).where(Mark.name == _TURN)).first() is not None:
         return False
-    return _inserted(connection, _TURN, who, until)
+    return wrote_first(connection, insert(Mark).values(name=_TURN, value=who, until=until))
 
 
 def end_turn(connection: Connection, who: str, until: datetime) -> None:
     """Let the next one have it from then on."""
     connection.execute(update(Mark).where(Mark.name == _TURN, Mark.value == who).values(until=timestamp(until)))
-
-
-def _inserted(connection: Connection, name: str, value: str, until: str | None) -> bool:
-    savepoint = connection.begin_nested()
-    try:
-        connection.execute(insert(Mark).values(name=name, value=value, until=until))
-    except Exception as error:
-        savepoint.rollback()
-        if not is_unique_violation(error):
-            raise
-        return False
-    savepoint.commit()
-    return True
 
 
 def progress(connection: Connection, source: str) -> Progress | None:
@@ -103,7 +90,7 @@ def add(connection: Connection, source: str, made: int) -> None:
 def _write(connection: Connection, source: str, value: Mapping[str, Any]) -> None:
     name, text = _PROGRESS + source, json.dumps(value)
     if connection.execute(update(Mark).where(Mark.name == name).values(value=text)).rowcount == 0:
-        _inserted(connection, name, text, None)
+        wrote_first(connection, insert(Mark).values(name=name, value=text))
 
 
 def made_before(connection: Connection, ended: Mapping[str, str]) -> list[str]:

@@ -86,6 +86,7 @@ class Failover:
         """Before the first request: people may come in, also should the primary go at once."""
         self._rest_worker()
         try:
+            await self._bring_ended(self._database.local)
             await self._copy_people()
         except StoreUnavailable as error:
             log.warning("failover.people_not_copied", reason=str(error))
@@ -121,6 +122,11 @@ class Failover:
         known = await self._database.read_there(standby_file.people)
         await self._database.local.write(lambda c: standby_file.copy_people(c, known))
 
+    async def _bring_ended(self, local: Database) -> None:
+        """Sessions that were ended during an outage stay ended, also where their process ended before it was over."""
+        ended = (await local.read(standby_file.people))["marks"]
+        await self._database.write_there(lambda c: leftovers.bring_marks(c, ended))
+
     async def _return(self) -> None:
         """Claims stop, running calls settle, everything is brought home, and the primary is bound again."""
         self._left.clear()
@@ -152,6 +158,7 @@ class Failover:
         nothing_left = False
         try:
             await asyncio.to_thread(orphan.prepare)
+            await self._bring_ended(orphan.database)
             await self._bring_home(orphan.database)
             nothing_left = await orphan.database.read(standby_file.is_empty)
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Mark, Ticket
 from pipesleuth.model import Status, StatusChange, timestamp
 from pipesleuth.tickets import identity, lifecycle, trail
@@ -69,15 +69,8 @@ def _by_label(connection: Connection, change: StatusChange) -> RowMapping | None
 def _first_time(connection: Connection, event_id: str, now: datetime) -> bool:
     if not secrets.randbelow(FORGET_EVERY):
         connection.execute(delete(Mark).where(Mark.name.startswith(SEEN), Mark.until < timestamp(now)))
-    row = {"name": f"{SEEN}{event_id}"[:200], "value": "", "until": timestamp(now + REMEMBERED)}
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(Mark).values(**row))
-    except Exception as error:
-        if is_unique_violation(error):
-            return False
-        raise
-    return True
+    until = timestamp(now + REMEMBERED)
+    return wrote_first(connection, insert(Mark).values(name=f"{SEEN}{event_id}"[:200], value="", until=until))
 
 
 def _noted(connection: Connection, row: RowMapping, change: StatusChange, now: datetime) -> RowMapping:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
-from pipesleuth.db.tables import Inbound, Mark
+from pipesleuth.db.rivals import wrote_first
+from pipesleuth.db.tables import REVOKED, Inbound, Mark
 from pipesleuth.tickets.lineage import ALIAS, CAUSE
 from pipesleuth.tickets.merging import became
 
 REGISTER = "merged-inbound:"
 AT_ONCE = 500
-_SHARED = ("revoked:", ALIAS, CAUSE)
+_SHARED = (REVOKED, ALIAS, CAUSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,14 @@ class Leftovers:
 
 def next_piece(connection: Connection, epoch: str, after: int) -> Leftovers:
     """The standby's next piece, from a row of its register on."""
-    shared = or_(*(Mark.name.startswith(beginning) for beginning in _SHARED))
-    marks = connection.execute(select(Mark).where(shared)).mappings()
+    marks = connection.execute(select(Mark).where(_shared())).mappings()
     found = select(Inbound).where(Inbound.id > after).order_by(Inbound.id).limit(AT_ONCE)
     return Leftovers(epoch, [dict(row) for row in marks], [dict(row) for row in connection.execute(found).mappings()])
 
 
 def bring(connection: Connection, brought: Leftovers) -> None:
     """Let the primary have it, as far as it has not."""
-    for mark in brought.marks:
-        if connection.execute(select(Mark.name).where(Mark.name == mark["name"])).first() is None:
-            value = became(connection, mark["value"]) if mark["name"].startswith(CAUSE) else mark["value"]
-            connection.execute(insert(Mark).values(**{**mark, "value": value}))
+    bring_marks(connection, brought.marks)
     done = register_done(connection, brought.epoch)
     fresh = [row for row in brought.inbound if row["id"] > done]
     if not fresh:
@@ -59,6 +56,19 @@ def bring(connection: Connection, brought: Leftovers) -> None:
         connection.execute(insert(Mark).values(name=name, value=value, until=None))
 
 
+def bring_marks(connection: Connection, marks: Sequence[Mapping[str, Any]]) -> None:
+    """Let the primary have the marks that it lacks."""
+    known = set(connection.execute(select(Mark.name).where(_shared())).scalars()) if marks else set[str]()
+    for mark in marks:
+        if mark["name"] not in known:
+            value = became(connection, mark["value"]) if mark["name"].startswith(CAUSE) else mark["value"]
+            wrote_first(connection, insert(Mark).values({**mark, "value": value}))
+
+
 def register_done(connection: Connection, epoch: str) -> int:
     """How far the primary has the register of a standby."""
     return int(connection.execute(select(Mark.value).where(Mark.name == REGISTER + epoch)).scalar() or 0)
+
+
+def _shared() -> ColumnElement[bool]:
+    return or_(*(Mark.name.startswith(beginning) for beginning in _SHARED))

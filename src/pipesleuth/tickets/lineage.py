@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select, update
 
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Mark, Ticket, Todo
 from pipesleuth.model import Failure, timestamp
 from pipesleuth.tickets import lifecycle, trail
@@ -113,9 +114,9 @@ def _name(kind: str, key: str) -> str:
 
 def _remember(connection: Connection, kind: str, key: str, value: str, now: datetime) -> None:
     connection.execute(delete(Mark).where(Mark.name.startswith(kind), Mark.until <= timestamp(now)))
-    name = _name(kind, key)
+    name, until = _name(kind, key), timestamp(now + _REMEMBERED)
     if connection.execute(select(Mark.name).where(Mark.name == name)).first() is None:
-        connection.execute(insert(Mark).values(name=name, value=value, until=timestamp(now + _REMEMBERED)))
+        wrote_first(connection, insert(Mark).values(name=name, value=value, until=until))
 
 
 def _recall(connection: Connection, kind: str, key: str) -> str | None:
