@@ -39,6 +39,19 @@ async def test_duplicates_are_counted_by_the_service_itself_within_a_second(plac
     await place.until(lambda: seen_so_often(place, ticket, 5))
 
 
+async def test_a_count_that_cannot_be_written_is_kept(place: Place) -> None:
+    body, intake = adf(), place.parts.house.intake
+    ticket = await place.ticket(body)
+    intake._uncounted["no such ticket"] = 2**70
+    for _ in range(4):
+        await place.post(body)
+    with pytest.raises(OverflowError):
+        await intake.count()
+    del intake._uncounted["no such ticket"]
+    await intake.count()
+    assert (await place.row(ticket))["seen_count"] == 5
+
+
 async def test_two_servers_on_one_file_make_one_ticket_for_each_run(open_place: Any) -> None:
     bodies = [adf() for _ in range(30)]
     async with open_place() as one, open_place() as other:

@@ -16,12 +16,11 @@ from pipesleuth.model import Diagnosis, Failure, Permanent, Retryable, moment
 from pipesleuth.outbox import todos
 from pipesleuth.outbox.kinds import ClaimLost, Done
 from pipesleuth.outbox.todos import Claim
-from pipesleuth.tickets import lifecycle, related, trail
+from pipesleuth.tickets import identity, lifecycle, related, trail
 from pipesleuth.tickets.enrichment import FACT
 from pipesleuth.tickets.opinions import Heard, Opinions
 from pipesleuth.tickets.origin import recalled
 from pipesleuth.triage.diagnose import Triage
-from pipesleuth.triage.fingerprint import fingerprint
 
 # What a call leaves of the worker's time for writing down what came of it, and the least that a call is worth.
 _MARGIN_SECONDS, _LEAST_SECONDS = 3.0, 1.0
@@ -179,7 +178,7 @@ class Analysis:
         """The knowledge base's verdict, but never over an AI's answer to the very same facts."""
         row = lifecycle.fetch(connection, case.claim.ticket_id)
         if case.failure != case.read:
-            lifecycle.learn(connection, row, case.failure, _fingerprint(case))
+            lifecycle.learn(connection, row, case.failure, identity.fingerprint_of(case.failure, case.verdict))
             row = lifecycle.fetch(connection, case.claim.ticket_id)
         news = _substance(case.failure) != _substance(case.read)
         if news or _by_rules(row["rca_source"]):
@@ -212,13 +211,6 @@ class Analysis:
 
     def _say(self, connection: Connection, row: RowMapping, action: str, said: str, *, by: str = trail.SYSTEM) -> None:
         lifecycle.said(connection, row, action, by, self._now(), said)
-
-
-def _fingerprint(case: _Case) -> str:
-    """The fingerprint of the failure as the platform tells it."""
-    failure, verdict = case.failure, case.verdict
-    innermost = verdict.evidence[-1] if verdict.evidence else failure.error_message
-    return fingerprint(failure.source, failure.pipeline, verdict.error_type, innermost)
 
 
 def _substance(failure: Failure) -> Failure:

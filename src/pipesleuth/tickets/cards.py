@@ -18,7 +18,7 @@ CARD_CAUSE = 300
 CARD_ENTITY = 200
 TIMELINE_LINES = 500
 
-_CARD = (
+CARD_COLUMNS = (
     Ticket.id,
     Ticket.timestamp,
     Ticket.pipeline,
@@ -47,7 +47,6 @@ _CARD = (
     Ticket.processing_mode,
     Ticket.caused_by,
 )
-CARD_COLUMNS = _CARD
 _UNCUT = frozenset({"id"})
 _LEFT_OUT = frozenset({"run_url"})
 _INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status_by", "told_at", "sla_warned_at")
@@ -55,7 +54,7 @@ _INTERNAL = ("failure", "jira_live", "jira_issue_id", "jira_updated_at", "status
 
 def card(row: RowMapping, links: Links, deliveries: Mapping[str, str] | None = None, folded: int = 0) -> dict[str, Any]:
     """One row of CARD_COLUMNS as lists show it; `folded` is how many tickets only repeat its failure."""
-    values: dict[str, Any] = {column.key: row[column.key] for column in _CARD}
+    values: dict[str, Any] = {column.key: row[column.key] for column in CARD_COLUMNS}
     values["rca_result"] = (values["rca_result"] or "")[:CARD_CAUSE]
     values["affected_entity"] = values["affected_entity"] and values["affected_entity"][:CARD_ENTITY]
     values["jira_url"] = links.issue(row["itsm_ticket_id"])
@@ -104,7 +103,7 @@ def whole(connection: Connection, row: RowMapping, links: Links) -> dict[str, An
     ticket["tags"], ticket["facts"] = origin.get("tags", {}), origin.get("facts", {})
     ticket["has_payload"] = bool(row["blob_log_url"]) or _payload_waits(connection, row["id"])
     ticket["lineage"] = lineage.shown(connection, row)
-    reason = _read_only(connection, row)
+    reason = lifecycle.moved_elsewhere(connection, row)
     ticket["actions"] = [] if reason else _actions(row["status"])
     ticket["read_only_reason"] = reason
     return {
@@ -112,15 +111,6 @@ def whole(connection: Connection, row: RowMapping, links: Links) -> dict[str, An
         "timeline": timeline(connection, row["id"]),
         "deliveries": deliveries(connection, row["id"]),
     }
-
-
-def _read_only(connection: Connection, row: RowMapping) -> str | None:
-    """Why its status is not changed here, where it is not."""
-    if row["caused_by"] is not None:
-        return f"It only repeats the failure of {row['caused_by']}, and follows that ticket's status."
-    if lifecycle.owned_by_jira(connection, row):
-        return f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here."
-    return None
 
 
 def only_looked_at(found: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping, select, update
 
 from pipesleuth.db.database import Database
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import wrote_first
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Failure, Retryable, moment
@@ -97,7 +97,7 @@ class Enrichment:
                 values = {"run_id": run.run_id, "pipeline": run.pipeline, "run_url": run.run_url}
                 details = f"The alert named no run; the run history of its window shows {run.run_id} of {run.pipeline}."
                 entry = trail.Entry(action="Run Found", details=details)
-                lifecycle.change(connection, {**row, **values}, values, entry, self._now())  # pyright: ignore[reportArgumentType]  # a row with its new values
+                lifecycle.change(connection, {**row, **values}, values, entry, self._now())
                 return run
         head = lineage.head_of(connection, next(iter(known.values())))
         if head != ticket_id and row["caused_by"] is None:
@@ -152,16 +152,7 @@ class Enrichment:
 
 def _renamed(connection: Connection, ticket_id: str, run_id: str) -> bool:
     """Whether the ticket is this run's now; not where a webhook for the run came in at the same moment."""
-    savepoint = connection.begin_nested()
-    try:
-        connection.execute(update(Ticket).where(Ticket.id == ticket_id).values(run_id=run_id))
-    except Exception as error:
-        savepoint.rollback()
-        if not is_unique_violation(error):
-            raise
-        return False
-    savepoint.commit()
-    return True
+    return wrote_first(connection, update(Ticket).where(Ticket.id == ticket_id).values(run_id=run_id))
 
 
 def _plain(failure: Failure) -> dict[str, Any]:

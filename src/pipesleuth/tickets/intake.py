@@ -7,14 +7,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from pipesleuth import traces
 from pipesleuth.db.database import Database
-from pipesleuth.db.faults import is_unique_violation
+from pipesleuth.db.rivals import did_first
 from pipesleuth.db.tables import Payload, Ticket
 from pipesleuth.model import (
     Confidence,
@@ -23,7 +22,6 @@ from pipesleuth.model import (
     PipesleuthError,
     SlaStatus,
     Status,
-    StoreUnavailable,
     timestamp,
 )
 from pipesleuth.outbox import doubt, todos
@@ -43,11 +41,9 @@ from pipesleuth.tickets.finops import FinOps
 from pipesleuth.tickets.origin import stored
 from pipesleuth.tickets.payloads import packed
 from pipesleuth.tickets.recurrence import REPAIRED, ask_again, next_key
-from pipesleuth.triage.fingerprint import fingerprint
 
 AGAIN = "Duplicate Run Detected"
 
-_fingerprint = lru_cache(maxsize=4096)(fingerprint)  # failures come in crowds
 DRAWS = 5  # of a ticket id, before we believe that something else is wrong
 FLOOD, FLOOD_SECONDS = 25, 0.5
 MODE = 32  # characters of `processing_mode`
@@ -136,7 +132,7 @@ class Intake:
         counts, self._uncounted = self._uncounted, Counter()
         try:
             await self._database.write(lambda c: _count(c, counts))
-        except StoreUnavailable:
+        except Exception:
             self._uncounted.update(counts)
             raise
 
@@ -160,7 +156,6 @@ class Intake:
 
     def _ticket(self, failure: Failure, diagnosis: Diagnosis, ticket_id: str, now: datetime) -> dict[str, Any]:
         tags = self._finops.extract_finops_tags(failure.pipeline, failure.resource_type, failure.tags)
-        innermost = diagnosis.evidence[-1] if diagnosis.evidence else failure.error_message
         return {
             "id": ticket_id,
             "timestamp": timestamp(now),
@@ -181,7 +176,7 @@ class Intake:
             "activity": failure.activity,
             "run_url": failure.run_url,
             "failure": stored(failure),
-            "fingerprint": _fingerprint(failure.source, failure.pipeline, diagnosis.error_type, innermost),
+            "fingerprint": identity.fingerprint_of(failure, diagnosis),
             "run_group": failure.run_group,
             "parent_run_id": failure.parent_run_id,
         }
@@ -219,24 +214,16 @@ class Intake:
         if known:
             return self._known_already(connection, arrival, known, DUPLICATE)
         for _ in range(DRAWS):
-            savepoint = connection.begin_nested()
-            try:
-                self._store(connection, [arrival])
-            except Exception as error:
-                savepoint.rollback()
-                if not is_unique_violation(error):
-                    raise
-                rival = self._known(connection, [arrival])
-                if rival:
-                    return self._known_already(connection, arrival, rival, RACE)
-                if is_stored(connection, arrival):
-                    return Admission(SUCCESS, arrival.ticket["id"])
-                # Not the run but the ticket's id is taken: draw another.
-                arrival.ticket["id"] = self._draw(arrival.prefix, arrival.at)
-            else:
-                savepoint.commit()
+            if did_first(connection, lambda: self._store(connection, [arrival])):
                 self._register.write(connection, [told_row(arrival, SUCCESS, arrival.ticket["id"])])
                 return Admission(SUCCESS, arrival.ticket["id"])
+            rival = self._known(connection, [arrival])
+            if rival:
+                return self._known_already(connection, arrival, rival, RACE)
+            if is_stored(connection, arrival):
+                return Admission(SUCCESS, arrival.ticket["id"])
+            # Not the run but the ticket's id is taken: draw another.
+            arrival.ticket["id"] = self._draw(arrival.prefix, arrival.at)
         raise NoFreeId(f"No ticket id was free in {DRAWS} draws.")
 
     def _known_already(

@@ -82,7 +82,7 @@ def fetch(connection: Connection, ticket_id: str) -> RowMapping:
 
 def change(
     connection: Connection,
-    row: RowMapping,
+    row: trail.Row,
     values: Mapping[str, Any],
     entry: trail.Entry,
     now: datetime,
@@ -172,11 +172,18 @@ def reopen(connection: Connection, ticket_id: str, by: str, note: str | None, no
 
 def _ours(connection: Connection, ticket_id: str) -> RowMapping:
     row = fetch(connection, ticket_id)
-    if row["caused_by"] is not None:
-        raise NotNow(f"It only repeats the failure of {row['caused_by']}, and follows that ticket's status.")
-    if owned_by_jira(connection, row):
-        raise NotNow(f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here.")
+    if reason := moved_elsewhere(connection, row):
+        raise NotNow(reason)
     return row
+
+
+def moved_elsewhere(connection: Connection, row: RowMapping) -> str | None:
+    """Why nobody here moves this ticket's status, in a sentence; None where people may."""
+    if row["caused_by"] is not None:
+        return f"It only repeats the failure of {row['caused_by']}, and follows that ticket's status."
+    if owned_by_jira(connection, row):
+        return f"{row['itsm_ticket_id']} has the say: change the status in Jira and it will follow here."
+    return None
 
 
 def finish(

@@ -32,7 +32,7 @@ async def watch_deadlines(database: Database, clock: Callable[[], datetime], war
 
 
 async def count_duplicates(intake: Intake) -> None:
-    """Write down how often known runs came again, until cancelled, and then once more."""
+    """Write down how often known runs came again, until cancelled, and then once more. An edge as above."""
     while True:
         try:
             await asyncio.sleep(EVERY_SECONDS)
@@ -41,3 +41,5 @@ async def count_duplicates(intake: Intake) -> None:
                 await intake.count()
             except StoreUnavailable as error:
                 log.warning("duplicates.wait", reason=str(error))
+            except Exception:
+                log.exception("duplicates.failed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-_LEVEL_LIMIT = 8 * 1024
+LEVEL_LIMIT = 8 * 1024  # characters of a text that are looked at
 _GUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z| ?[+-]\d\d:?\d\d)?)?")
 _URL = re.compile(r"\b[a-z][a-z0-9+.\-]{1,11}://[^\s'\"<>,;)\]}]{1,600}", re.IGNORECASE)
@@ -30,7 +30,7 @@ def soften(text: str) -> str:
 
 def level(text: str) -> str:
     """The text with numbers, ids, GUIDs, times, addresses and paths levelled, case and spaces too."""
-    text = text[:_LEVEL_LIMIT]
+    text = text[:LEVEL_LIMIT]
     for pattern, mark in (
         (_GUID, "<guid>"),
         (_TIME, "<time>"),
