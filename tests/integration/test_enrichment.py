@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
+from pipesleuth.db.tables import Ticket
 from pipesleuth.model import NOTHING, Notice, Receipt, StatusChange
 from pipesleuth.sandbox import Sandbox
 from places import Clock, Place
@@ -190,6 +192,21 @@ async def test_without_credentials_a_failure_after_the_closing_is_another_ticket
             once_more = (await place.post(job_webhook(5_000_000), "/databricks-monitor")).json()
             assert once_more["ticket_id"] == said["ticket_id"]
             ticket = said["ticket_id"]
+
+
+async def test_a_number_is_not_given_again_after_old_tickets_were_deleted(open_place: Open) -> None:
+    async with open_place() as place:
+        headers = await place.signed_in()
+
+        async def failed_and_closed() -> str:
+            ticket = await place.ticket(job_webhook(5_000_000), "/databricks-monitor")
+            await place.client.post(f"/api/tickets/{ticket}/close", headers=headers)
+            return (await place.row(ticket))["run_id"]
+
+        assert [await failed_and_closed() for _ in range(3)] == ["5000000", "5000000:again-1", "5000000:again-2"]
+        oldest = delete(Ticket).where(Ticket.run_id == "5000000:again-1")
+        await place.parts.database.write(lambda c: c.execute(oldest))
+        assert await failed_and_closed() == "5000000:again-3"
 
 
 async def test_a_parents_failure_stands_folded_under_its_childs(

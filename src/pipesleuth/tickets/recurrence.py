@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from pipesleuth.db.tables import Ticket, Todo
 from pipesleuth.model import Status, timestamp
@@ -34,10 +34,10 @@ def next_key(connection: Connection, known: RowMapping) -> str | None:
         return None
     again = f"{known['run_id']}:again-"
     which = Ticket.run_id.startswith(again, autoescape=True)
-    open_one = connection.execute(
-        select(Ticket.run_id).where(which, Ticket.status != Status.ACKNOWLEDGED).limit(1)
-    ).scalar()
+    later = connection.execute(select(Ticket.run_id, Ticket.status).where(which)).all()
+    open_one = next((key for key, status in later if status != Status.ACKNOWLEDGED), None)
     if open_one is not None:
         return open_one
-    count = connection.execute(select(func.count()).select_from(Ticket).where(which)).scalar_one()
-    return f"{again}{count + 1}"
+    # Not how many there are: the oldest may be deleted by now, and a number that is taken would hide the failure.
+    numbers = [str(key).removeprefix(again) for key, _ in later]
+    return f"{again}{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1}"
