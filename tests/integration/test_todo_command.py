@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from pipesleuth.db.tables import Todo
+from pipesleuth.tickets import owed
 from places import Place
 
 
@@ -77,3 +78,13 @@ async def test_metrics_count_to_dos_by_kind_and_state_with_lag_tries_and_holds(p
     assert 'pipesleuth_todo_attempts{kind="archive",state="stopped"} 0.0' in text
     await place.work_off()
     assert 'kind="analyse",state="due"' not in (await place.client.get("/metrics")).text
+
+
+async def test_many_are_retried_a_piece_at_a_time_and_each_once(place: Place) -> None:
+    tickets = [await stopped(place) for _ in range(3)]
+    which, now = owed.Filter(kind="archive", state=owed.STOPPED), place.clock()
+    write = place.parts.database.write
+    done, at = await write(lambda c: owed.retry(c, which, "Dana", now, most=2))
+    assert (done, at) == (2, (sorted(tickets)[1], "archive"))
+    assert await write(lambda c: owed.retry(c, which, "Dana", now, at or owed.START, most=2)) == (1, None)
+    assert await write(lambda c: owed.retry(c, which, "Dana", now)) == (0, None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, case, func, or_, select, update
 
 from pipesleuth.db.tables import Hold, Todo
 from pipesleuth.model import moment, timestamp
@@ -28,6 +28,12 @@ LISTED = (
 )
 
 
+PIECE = 500  # to-dos in one transaction: servers wait for it
+Place = tuple[str, str]
+"""The ticket and kind behind which the next piece begins."""
+START: Place = ("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which to-dos are meant; an empty word means all."""
@@ -44,15 +50,24 @@ def listing(connection: Connection, which: Filter, now: datetime, most: int) -> 
     return connection.execute(found.order_by(*urgency).limit(most)).mappings().all()
 
 
-def retry(connection: Connection, which: Filter, by: str, now: datetime) -> int:
-    """Try these again at once, with a line on each ticket; how many."""
-    return _each(connection, which, by, now, "Retried", lambda ticket, kind: todos.retry(connection, ticket, kind, now))
+def retry(
+    connection: Connection, which: Filter, by: str, now: datetime, after: Place = START, *, most: int = PIECE
+) -> tuple[int, Place | None]:
+    """Try the next few of these again at once, with a line on each ticket; how many, and the place to go on from."""
+
+    def again(ticket: str, kind: str) -> bool:
+        return todos.retry(connection, ticket, kind, now)
+
+    return _some(connection, which, by, now, after, most=most, word="Retried", deed=again)
 
 
-def drop(connection: Connection, which: Filter, by: str, now: datetime) -> int:
-    """Owe these no more, with a line on each ticket that keeps the last reason; how many.
+def drop(
+    connection: Connection, which: Filter, by: str, now: datetime, after: Place = START, *, most: int = PIECE
+) -> tuple[int, Place | None]:
+    """Owe the next few of these no more; how many, and the place to go on from.
 
-    A later change of the ticket is told again. What was in doubt stays so: before a create our mark is looked for.
+    A line on each ticket keeps the last reason. A later change of the ticket is told again. What was in doubt stays
+    so: before a create our mark is looked for.
     """
 
     def given_up(ticket: str, kind: str) -> bool:
@@ -60,7 +75,7 @@ def drop(connection: Connection, which: Filter, by: str, now: datetime) -> int:
         mine = (Todo.ticket_id == ticket, Todo.kind == kind, Todo.leased_until <= timestamp(now))
         return connection.execute(update(Todo).where(*mine).values(values)).rowcount == 1
 
-    return _each(connection, which, by, now, "Dropped", given_up)
+    return _some(connection, which, by, now, after, most=most, word="Dropped", deed=given_up)
 
 
 def figures(connection: Connection, now: datetime) -> Sequence[Mapping[str, Any]]:
@@ -89,18 +104,28 @@ def held(connection: Connection, now: datetime) -> Mapping[str, float]:
     return {row.kind: max(0.0, (moment(row.until) - now).total_seconds()) for row in found}
 
 
-def _each(
-    connection: Connection, which: Filter, by: str, now: datetime, word: str, deed: Callable[[str, str], bool]
-) -> int:
+def _some(  # whose, when, from where on and what
+    connection: Connection,
+    which: Filter,
+    by: str,
+    now: datetime,
+    after: Place,
+    *,
+    most: int,
+    word: str,
+    deed: Callable[[str, str], bool],
+) -> tuple[int, Place | None]:
     done = 0
-    meant = select(Todo.ticket_id, Todo.kind, Todo.last_error).where(*_meant(which, now))
-    for ticket_id, kind, reason in connection.execute(meant).tuples().all():
+    behind = or_(Todo.ticket_id > after[0], and_(Todo.ticket_id == after[0], Todo.kind > after[1]))
+    meant = select(Todo.ticket_id, Todo.kind, Todo.last_error).where(*_meant(which, now), behind)
+    some = connection.execute(meant.order_by(Todo.ticket_id, Todo.kind).limit(most)).all()
+    for ticket_id, kind, reason in some:
+        row = lifecycle.fetch(connection, ticket_id)  # before its to-do, as everybody locks them
         if deed(ticket_id, kind):
-            row = lifecycle.fetch(connection, ticket_id)
             entry = trail.Entry(action=f"{kind.title()} {word}", by=by, details=reason)
             trail.write(connection, [trail.line(row, entry, now)])
             done += 1
-    return done
+    return done, (some[-1].ticket_id, some[-1].kind) if len(some) == most else None
 
 
 def _meant(which: Filter, now: datetime) -> Sequence[ColumnElement[bool]]:
