@@ -20,7 +20,7 @@ from pipesleuth.destinations.jira import Jira
 from pipesleuth.live import Bell, Hub
 from pipesleuth.model import Permanent, Retryable, StoreUnavailable
 from pipesleuth.outbox import beats
-from pipesleuth.outbox.heartbeat import Pulse, Switch
+from pipesleuth.outbox.heartbeat import Heartbeat, Switch
 from pipesleuth.outbox.worker import Worker
 from pipesleuth.settings import Settings
 from pipesleuth.sources.contract import Source
@@ -93,7 +93,7 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
             parts.let_run("reconciler", parts.reconciler.run())
         warn = parts.settings.sla_warn_seconds
         parts.let_run("deadlines", rounds.watch_deadlines(parts.database, parts.clock, warn))
-    parts.let_run("pulse", _pulse(parts, serves=serves).run())
+    parts.let_run("heartbeat", _heartbeat(parts, serves=serves).run())
     try:
         yield
     finally:
@@ -102,7 +102,7 @@ async def running(parts: Parts, *, serves: bool = True) -> AsyncGenerator[None]:
             await asyncio.to_thread(traces.stop)
 
 
-def _pulse(parts: Parts, *, serves: bool) -> Pulse:
+def _heartbeat(parts: Parts, *, serves: bool) -> Heartbeat:
     """What this process tells the others, and a dead-man switch, of its life."""
     settings, house = parts.settings, parts.house
     url = settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else ""
@@ -113,7 +113,7 @@ def _pulse(parts: Parts, *, serves: bool) -> Pulse:
         return [*([beats.SERVER] if serves and not house.draining else []), *([beats.WORKER] if works else [])]
 
     switch = Switch(url, settings.heartbeat_seconds) if url else None
-    return Pulse(parts.database, roles, switch, now=parts.clock, primary=lambda: house.failover() == PRIMARY)
+    return Heartbeat(parts.database, roles, switch, now=parts.clock, primary=lambda: house.failover() == PRIMARY)
 
 
 async def _recognise_ourselves(told: Mapping[str, Destination]) -> None:

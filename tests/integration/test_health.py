@@ -14,7 +14,7 @@ from canned_server import CannedServer, answer
 from listening import listening
 from pipesleuth.db.database import open_engine
 from pipesleuth.outbox import beats
-from pipesleuth.outbox.heartbeat import Pulse, Switch
+from pipesleuth.outbox.heartbeat import Heartbeat, Switch
 from pipesleuth.settings import Settings
 from pipesleuth.web import stream
 from places import Place
@@ -129,12 +129,12 @@ async def test_signs_of_life_are_counted_by_role_and_forgotten_in_the_end(place:
 
 
 class Deadman:
-    """A pulse of one's own with a switch that can be asked what it heard."""
+    """A heartbeat of one's own with a switch that can be asked what it heard."""
 
     def __init__(self, place: Place, server: CannedServer) -> None:
         self.roles: list[str] = [beats.SERVER, beats.WORKER]
         self.switch = Switch(f"{server.url}/ping/a-secret-path", 60)
-        self.pulse = Pulse(place.parts.database, lambda: self.roles, self.switch, now=place.clock)
+        self.heartbeat = Heartbeat(place.parts.database, lambda: self.roles, self.switch, now=place.clock)
 
 
 async def test_the_dead_mans_switch_is_called_while_intake_worker_and_database_are_well(open_place: Any) -> None:
@@ -143,11 +143,11 @@ async def test_the_dead_mans_switch_is_called_while_intake_worker_and_database_a
         one = Deadman(place, there)
         for roles in ([beats.SERVER], [beats.WORKER], []):
             one.roles = roles
-            await one.pulse.beat()
+            await one.heartbeat.beat()
         assert there.requests == []
         one.roles = [beats.SERVER, beats.WORKER]
-        await one.pulse.beat()
-        await one.pulse.beat()  # once a minute and no more
+        await one.heartbeat.beat()
+        await one.heartbeat.beat()  # once a minute and no more
         assert [request.split(b"\r\n")[0] for request in there.requests] == [b"GET /ping/a-secret-path HTTP/1.1"]
         await one.switch.close()
 
@@ -155,7 +155,9 @@ async def test_the_dead_mans_switch_is_called_while_intake_worker_and_database_a
 async def test_while_a_standby_is_written_the_switch_is_not_called(place: Place) -> None:
     async with CannedServer(answer(200, b"OK")) as there:
         one = Deadman(place, there)
-        standing_in = Pulse(place.parts.database, lambda: one.roles, one.switch, now=place.clock, primary=lambda: False)
+        standing_in = Heartbeat(
+            place.parts.database, lambda: one.roles, one.switch, now=place.clock, primary=lambda: False
+        )
         await standing_in.beat()
         assert there.requests == []
 
@@ -167,7 +169,7 @@ async def test_without_a_database_the_switch_is_not_called(place: Place) -> None
         away.mkdir()
         engine = place.parts.database.engine
         place.parts.database.engine = open_engine(place.parts.database.url.set(database=str(away)))
-        await one.pulse.beat()
+        await one.heartbeat.beat()
         place.parts.database.engine = engine
         assert there.requests == []
 
@@ -180,8 +182,8 @@ async def test_the_switch_follows_no_redirect_and_its_secret_is_in_no_log(
         CannedServer(answer(302, b"", location=f"{elsewhere.url}/x")) as there,
     ):
         one = Deadman(place, there)
-        await one.pulse.beat()
-        await one.pulse.beat()  # what was not heard is said again
+        await one.heartbeat.beat()
+        await one.heartbeat.beat()  # what was not heard is said again
         assert (len(there.requests), elsewhere.requests) == (2, [])
         await one.switch.close()
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A process's pulse: its signs of life for the others, and the dead-man switch that is called while all is well."""
+"""A process's heartbeat: its signs of life for the others, and the dead-man switch called while all is well."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Switch:
         await self._client.close()
 
 
-class Pulse:
+class Heartbeat:
     """Beats for one process; `roles` says in which of `beats.ROLES` it is well at this moment.
 
     `primary` says whether the database itself is written: what stands in for it does not make all well.
@@ -94,10 +94,10 @@ class Pulse:
         try:
             alive = await self._database.write(self._write)
         except StoreUnavailable as error:
-            log.warning("pulse.missed", reason=str(error))
+            log.warning("heartbeat.missed", reason=str(error))
             return
         except Exception:
-            log.exception("pulse.failed")
+            log.exception("heartbeat.failed")
             return
         clock = asyncio.get_running_loop().time()
         if self._switch is None or not self._primary() or not all(alive.get(role) for role in beats.ROLES):
@@ -113,4 +113,4 @@ class Pulse:
         try:
             await self._database.write(lambda c: beats.beat(c, self._who, (), self._now()))
         except StoreUnavailable as error:
-            log.warning("pulse.not_ended", reason=str(error))
+            log.warning("heartbeat.not_ended", reason=str(error))
