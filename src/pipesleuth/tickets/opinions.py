@@ -74,20 +74,25 @@ class Opinions:
         if call is None:
             call = _Call(asyncio.create_task(self._answer(key, asked, seconds), name="opinion"))
             self._calls[key] = call
-            call.task.add_done_callback(lambda task: self._ended(key, task))
+            call.task.add_done_callback(lambda _task, ended=call: self._ended(key, ended))
         call.waiting += 1
         try:
             answer, reused = await asyncio.shield(call.task)
         finally:
             call.waiting -= 1
             if not call.waiting and not call.task.done():
+                self._forget(key, call)  # who asks from here on joins no call that is being cut off
                 call.task.cancel()
         return answer, reused or joined
 
-    def _ended(self, key: str, task: asyncio.Task[tuple[Answer, bool]]) -> None:
-        self._calls.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever asked may have gone meanwhile: then nobody else hears of it
+    def _ended(self, key: str, call: _Call) -> None:
+        self._forget(key, call)
+        if not call.task.cancelled():
+            call.task.exception()  # whoever asked may have gone meanwhile: then nobody else hears of it
+
+    def _forget(self, key: str, call: _Call) -> None:
+        if self._calls.get(key) is call:
+            del self._calls[key]
 
     async def _answer(self, key: str, asked: Question, seconds: float | None) -> tuple[Answer, bool]:
         known = _restored(await self._database.read(lambda c: ai_budget.recall(c, key, self._now())))
