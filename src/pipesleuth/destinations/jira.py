@@ -126,7 +126,7 @@ class Jira:
         shortened = jira_document.size(body["fields"].get("description") or {}) < jira_document.SHORT_DOCUMENT
         return refused or (["CONTENT_LIMIT_EXCEEDED"] if too_long and not shortened else [])
 
-    def _create_refusal(self, answer: Answer) -> Permanent | Retryable:
+    def _create_refusal(self, answer: Answer) -> Permanent:
         project = self._settings.jira_project_key
         if answer.status == 403:
             refusal = self._client.refusal(answer, f"Let the account create issues in {project}, then retry")
