@@ -45,6 +45,21 @@ _SEVERITY = {"p1": "Critical", "p2": "High", "p3": "Medium", "p4": "Low", "1": "
 }
 
 
+# What that system did not keep of a ticket.
+_NOT_KEPT: Mapping[str, Any] = {
+    "category": Category.UNKNOWN,
+    "error_message": "",
+    "rca_source": RCA_SOURCE,
+    "auto_heal_possible": False,
+    "retryable": False,
+    "responder": Responder.PLATFORM,
+    "evidence": "[]",
+    "failure": '{"tags":{},"facts":{}}',
+    "seen_count": 1,
+    "version": 1,
+}
+
+
 def is_earlier(connection: Connection) -> bool:
     """Whether the tickets in this database are the earlier system's."""
     known = inspect(connection)
@@ -71,6 +86,7 @@ def ticket(row: Row, now: datetime) -> dict[str, Any]:
     told = _text(row.get("slack_ts"), 64) or _text(row.get("itsm_ticket_id"), 100)
     return {
         **_copied(Ticket, row),
+        **_NOT_KEPT,
         **known,
         "id": _text(row.get("id"), 64),
         "timestamp": timestamp(made),
@@ -88,17 +104,7 @@ def ticket(row: Row, now: datetime) -> dict[str, Any]:
         "processing_mode": _text(row.get("processing_mode"), 32)
         or ("databricks" if source == "databricks" else "Single"),
         "source": source,
-        "category": Category.UNKNOWN,
-        "error_message": "",
-        "rca_source": RCA_SOURCE,
-        "auto_heal_possible": False,
-        "retryable": False,
-        "responder": Responder.PLATFORM,
-        "evidence": "[]",
-        "failure": '{"tags":{},"facts":{}}',
         "fingerprint": digest[:32],
-        "seen_count": 1,
-        "version": 1,
         "told_at": timestamp(made) if told else None,
         "jira_live": bool(_text(row.get("itsm_ticket_id"), 100)),
     }

@@ -75,7 +75,7 @@ class Pulse:
         self._lines = Lines()
         self._engine = self._lines.of(open_engine(url, connect_seconds=math.ceil(timeout)))
         self._stopped = threading.Event()
-        self._hanging = 0
+        self._looks = threading.Semaphore(PATIENCE)
         self._well_since: float | None = None
         self._last: str | None = None
         self._thread: threading.Thread | None = None
@@ -112,9 +112,8 @@ class Pulse:
         """Look once, now: None, or why it does not answer. Takes about `timeout` seconds at most."""
         wrong: list[str] = []
         done = threading.Event()
-        if self._hanging >= PATIENCE:
+        if not self._looks.acquire(blocking=False):
             return self._noted("It hangs.")
-        self._hanging += 1
         threading.Thread(target=self._ask, args=(wrong, done), name="pulse.look", daemon=True).start()
         if not done.wait(self._timeout):
             self._lines.cut()
@@ -135,7 +134,7 @@ class Pulse:
         except Exception as error:  # noqa: BLE001  # whatever it is, the database did not answer
             wrong.append(without_secrets(str(getattr(error, "orig", None) or error), self._url))
         finally:
-            self._hanging -= 1
+            self._looks.release()
             done.set()
 
     def _beat(self) -> None:
