@@ -58,6 +58,15 @@ def test_secrets_do_not_leave(failure: Failure) -> None:
     assert "[masked:password]" in said
 
 
+def test_a_secret_on_the_edge_of_what_is_left_out_does_not_leave_by_half(failure: Failure) -> None:
+    secret = "AccountKey=" + "Zq9" * 40
+    for before in range(LONGEST_TEXT * 2 // 3 - 100, LONGEST_TEXT * 2 // 3 + 40, 20):
+        said = asked(replace(failure, error_message="w" * before + " " + secret + ";" + " word" * LONGEST_TEXT))
+        assert "Zq9Zq9" not in said
+        tail = "word " * LONGEST_TEXT + secret + ";" + "w" * (LONGEST_TEXT // 3 - 20)
+        assert "Zq9Zq9" not in asked(replace(failure, error_message=tail))
+
+
 def test_strict_masks_hosts_too(failure: Failure) -> None:
     assert "portal.example.com" in asked(failure)
     assert "portal.example.com" not in asked(failure, strict=True)
