@@ -86,7 +86,7 @@ _WEIGHT = {
     "dataflow": 93,
     "identity": 92,
     "blob": 90,
-    "oracle": 84,
+    "database": 84,
     "termination": 89,
     "given": 80,
     "http": 61,
@@ -104,7 +104,11 @@ _LAST = frozenset(
     {"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError", "SparkException", "org.apache.spark.SparkException"}
 )
 _NO_STEP = frozenset({"org.apache.spark.sparkexception", "sparkexception", "java.lang.exception", "py4jjavaerror"})
-_PY4J = frozenset({"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError"})
+# What carries an error between Python and Java: whatever sentence it has, the cause is what it carries.
+_BRIDGES = frozenset(
+    {"py4j.protocol.Py4JJavaError", "Py4JJavaError", "Py4JError"}
+    | {"org.apache.spark.api.python.PythonException", "PythonException"}
+)
 _INNERMOST = 4.0
 _A_SENTENCE = 20
 _A_GUESS = 55.0
@@ -181,9 +185,9 @@ def _weighed(causes: Sequence[Cause], source: str, text: str) -> Iterator[tuple[
         if code is not None:
             depth = min(number, 40) * (0.1 if _known_by_innermost(cause, source) else -0.1)
             weight = _WEIGHT.get(cause.kind, 0.0) + depth + _INNERMOST * (number == last)
-            if says_little(code) and not (number == last and code not in _PY4J and len(cause.text) >= _A_SENTENCE):
+            if says_little(code) and not (number == last and code not in _BRIDGES and len(cause.text) >= _A_SENTENCE):
                 wrapper = code.rsplit(".", 1)[-1].casefold() in _WRAPPERS
-                weight = 20 + weight * 0.1 - 5 * (code in _LAST) - (code in _PY4J) - 6 * wrapper
+                weight = 20 + weight * 0.1 - 5 * (code in _LAST) - (code in _BRIDGES) - 6 * wrapper
             yield weight, code
         number += 1
 

@@ -22,6 +22,7 @@ from pipesleuth.triage.knowledge.sieve import Readable
 from pipesleuth.triage.peel import Peeled, peel_excerpt
 from pipesleuth.triage.quotation import quotation
 from pipesleuth.triage.ranking import Candidate, confidence, ranked
+from pipesleuth.triage.responder import responder
 from pipesleuth.triage.severity import rate, start
 
 _CACHE = 4096
@@ -212,7 +213,7 @@ class Triage:
             recommendations=tuple(steps),
             auto_heal_possible=heals and retryable,
             retryable=retryable,
-            owner=(entry.owner if entry and entry.owner else advice.owner_on(failure.source)),
+            owner=responder((entry and entry.owner) or advice.owner_on(failure.source), category, insight.thing),
             said_by=said_by,
             evidence=insight.evidence,
         )

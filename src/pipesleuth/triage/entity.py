@@ -39,7 +39,7 @@ _PLAIN_WORDS = (
     "due or and be has have had with from at by as that this it attempted reading writing when while which could "
     "sqlstate during parts cannot will would should must may can does did do are were been caused located given found "
     "missing using into gateway if but please see class data object "
-    "file table column columns spark python java unknown schema catalog view "
+    "definition definitions file table column columns spark python java unknown schema catalog view "
     "database function parameter field fields only all any no some more one two its your our their mapreduce "
 )
 _PLAIN = _STOP | frozenset(_PLAIN_WORDS.split())

@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "constraint": (r"(?:constraint|unique index):? ['\"](?P<e>[A-Za-z_][\w.$\-]{1,120})['\"]",),
     "feature": (r"[a-zA-Z_]: (?P<e>[A-Z][\w\-]{1,30}(?: [\w\-]{1,30}){0,5}) (?:is|are) not (?:enabled|available)",),
     "column": (
-        r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?['\"`]{1,2}(?P<e>[^'\"`\n(),;]{1,128})['\"`]",
+        r"[Cc]olumns?(?: names?| with name| named)?:? ?(?:is |are )?['\"`]{1,2}(?P<e>(?=[^'\"`\n]{0,127}[^\W\d])[^'\"`\n(),;]{1,128})['\"`]",
         r"[Cc]olumn:? ['\"`\[](?P<e>(?=[\w.$#@\-]{0,127}[A-Za-z])[\w.$#@\-]{1,128})",
         r"(?:column|field|variable|attribute|function parameter)[\w ]{0,30} with name " + _TICKED,
         r"[Cc]olumn[:\s]{1,2}\[(?P<e>[A-Za-z_][^\],\n]{0,120})",
@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"(?:[Cc]olumn|[Ee]xpression|[Ff]ield|[Aa]ttribute)s?,? (?:called|named) ['\"](?P<e>[^'\"\n]{1,128})['\"]",
         r"[Ff]ields? named (?P<e>[\w.]{1,120}\w)",
         r"optional \w{2,12} (?P<e>\w{1,80})",
-        r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on|needs?|used|should|must|already|exists?|contains?|cannot|are|be|by|path)\b)"
+        r"\b[Cc]olumns?(?:\(s\))?(?: names?)?[:=]? ?\b(?!(?:is|in|of|for|to|does|cannot|can|name|names|type|types|definition|definitions|list|order|with|mapping|mappings|count|not|or|and|that|was|has|from|value|values|delimiter|number|at|on|needs?|used|should|must|already|exists?|contains?|are|be|by|path)\b)"
         + _NAME,
     ),
     "table": (
@@ -50,6 +50,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "path": (
         r"\[(?P<e>lib[\w.\-]{1,80}\.so)\+0x",
         r"\b[Pp]ath: ?(?P<e>[^\s,'\"]{2,300})",
+        r"\b[Pp]ath (?P<e>[\w.\-=]{1,120}/[^\s,'\"]{1,300})",
         r"(?P<e>(?:abfss?|wasbs?|s3[an]?|adl|gs|hdfs|dbfs|file|ftps?|sftp):/{1,3}[^\s'\"<>,;)\]]{2,400})",
         r"(?:[Pp]ath|[Ff]older|[Dd]irectory|[Bb]lob)(?: name)?:? ?" + _QUOTED,
         r"(?:[Ff]iles?(?:\(s\))?|[Ff]ile ?[Nn]ame)(?: name| path)?:? ?" + _QUOTED,
@@ -65,6 +66,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"EndPoint: ?['\"](?:\w{1,20}/)?(?P<e>[\w.\-]{3,200}:\d{2,5})",
         r"(?<=[{(])(?P<e>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:\d{2,5})(?=[})])",
         r"(?:UnknownHostException|[Uu]nknown host|NameResolutionError|resolve host(?:name)?|getaddrinfo ENOTFOUND):? {0,2}['\"]?(?P<e>[A-Za-z0-9][\w.\-]{2,200})",
+        r"(?<![\w./\-])(?P<e>[A-Za-z][\w.\-]{2,200})(?=/(?:\d{1,3}\.){3}\d{1,3}:\d{2,5}\b)",
         r"[Hh]ost(?: ?name)?(?:[:=]| is)? {0,2}['\"](?P<e>[\w.\-:\\]{3,200})",
         r"(?:[Ss]erver|[Dd]ata ?[Ss]ource|[Rr]emote name|endpoint)(?: name)?:? {0,2}['\"](?P<e>[^'\"\n]{3,200})['\"]",
         r"(?P<e>\b(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,8}(?:windows\.net|azure\.com|azuredatabricks\.net|azure\.net|snowflakecomputing\.com|amazonaws\.com|microsoftonline\.com))\b",
@@ -136,6 +138,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         r"Container ?[Nn]ame: ?(?P<e>[\w$\-]{1,80})",
         r"(?:[Cc]ontainer|[Ff]ile ?[Ss]ystem|[Bb]ucket|[Qq]ueue|[Tt]opic)(?: ?[Nn]ame)?:? ?" + _QUOTED,
         r"(?:[Ss]torage )?[Aa]ccount(?: [Nn]ame)?:? ?" + _QUOTED,
+        r"\b[Aa]ccount(?: ?[Nn]ame)?: (?P<e>[a-z0-9]{3,24})(?=[,.;]|$)",
         r"[Ss]torage account (?P<e>(?=[a-z]{0,23}\d)[a-z0-9]{4,24})\b",
     ),
     "resource": (

@@ -13,6 +13,8 @@ FACTORY = (
     ("Error code 1\nLIVY_JOB_STATE_DEAD\nMessage\nJob failed", "LIVY_JOB_STATE_DEAD"),
     ("Failed to start session: [User] WORKSPACE_CAPACITY_EXCEEDED\nYour job asked for 90 cores.", "WORKSPACE_CAPACITY_EXCEEDED"),
     ("Semantic error: SEM0139: no such operator", "SEM0139"),
+    ("ERROR [08001] [Microsoft][Oracle]TNS-12541: TNS:no listener", "TNS-12541"),
+    ("'Type=A.DrdaException,Message=SQL30081N A communication error has been detected.'", "SQL30081N"),
     ("Sent as UTF-16: no digits of a standard are a code. HTTP404: neither", None),
     ("Error code: 0x00000000. Hresult: 0x80040154 (0xC0209303 at Load)", "0xC0209303"),
     ("Hresult: 0x80040154, nothing else", "0x80040154"),
@@ -28,6 +30,9 @@ SPARK = (
     ("Py4JJavaError: An error occurred while calling o1.run.\n: org.apache.spark.SparkException: Job aborted.", "org.apache.spark.SparkException"),
     ("broken by 'SSLError(SSLCertVerificationError(1, 'self-signed'))'", "SSLCertVerificationError"),
     ("ERROR: ResolutionImpossible: see\nCalledProcessError: Command 'pip' returned 1", "ResolutionImpossible"),
+    ("ClientError: An error occurred (SlowDown) when calling the PutObject operation: slow down", "SlowDown"),
+    ("AnalysisException: [_LEGACY_ERROR_TEMP_DELTA_0007] A schema mismatch detected", "_LEGACY_ERROR_TEMP_DELTA_0007"),
+    ("Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):\nValueError: x", "ValueError"),
     ("#  SIGSEGV (0xb) at pc=0x0, pid=1", "SIGSEGV"),
 )  # fmt: skip
 

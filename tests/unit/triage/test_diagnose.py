@@ -186,3 +186,37 @@ def test_a_fingerprint_forgets_numbers_ids_times_and_paths() -> None:
     assert fingerprint("databricks", "Daily", "X", one) == fingerprint("databricks", "daily", "x", two)
     assert fingerprint("databricks", "daily", "X", one) != fingerprint("databricks", "daily", "Y", one)
     assert len(fingerprint("a", "b", None, "\ud800")) == 16
+
+
+@pytest.mark.parametrize(
+    ("message", "owner"),
+    [
+        (
+            "requests.exceptions.HTTPError: 503 Server Error: down for url: https://api.partner.io/v1",
+            Responder.UPSTREAM,
+        ),
+        (
+            "requests.exceptions.HTTPError: 429 Client Error: too many for url: https://api.partner.io/v1",
+            Responder.UPSTREAM,
+        ),
+        ("requests.exceptions.HTTPError: 401 Client Error: no for url: https://api.partner.io/v1", Responder.ACCESS),
+    ],
+)
+def test_another_teams_service_that_fails_is_that_teams(engine: Triage, message: str, owner: Responder) -> None:
+    assert engine.full(dbx(message)).owner is owner
+
+
+def test_the_platforms_own_service_that_fails_is_not_upstream(engine: Triage) -> None:
+    said = "requests.exceptions.HTTPError: 503 Server Error: down for url: https://adb-1.2.azuredatabricks.net/api"
+    assert engine.full(dbx(said)).owner is not Responder.UPSTREAM
+
+
+def test_a_privilege_on_a_location_names_its_whole_address(engine: Triage) -> None:
+    location = "abfss://ext@lake.dfs.core.windows.net/in"
+    said = f"PERMISSION_DENIED: User does not have READ FILES on External Location '{location}'."
+    assert engine.full(dbx(said)).affected_entity == location
+
+
+def test_a_models_error_is_about_the_model(engine: Triage) -> None:
+    said = "Database Error in model my_model\n  [DELTA_SCHEMA_NOT_PROVIDED] Table schema is not provided."
+    assert engine.full(dbx(said)).affected_entity == "my_model"

@@ -23,12 +23,17 @@ NAMED = (
     ("network_connectivity", "Query [id = b61f9a2e-3c17-4a0e-9f88-d1c2b3a4f5e6, runId = 1] ended", "b61f9a2e-3c17-4a0e-9f88-d1c2b3a4f5e6"),
     ("cluster_provisioning", "waiting for the cluster (0519-021507-ab12cd34): see https://adb-1.azuredatabricks.net/x", "0519-021507-ab12cd34"),
     ("cancelled", "Job 214 cancelled part of a group", "Job 214"),
+    ("network_connectivity", "Connection refused: broker-1.kafka.local/10.1.2.3:9092", "broker-1.kafka.local"),
+    ("authorization", "The storage operation failed. Account: stlake01, Container: raw", "stlake01"),
+    ("resource_not_found", "Path raw/in/2024/*.csv does not resolve to any file(s)", "raw/in/2024/*.csv"),
+    ("schema_mismatch", "provide the schema (column definition) of table `main`.`stg`.`x`", "`main`.`stg`.`x`"),
     ("out_of_memory", "Lost task (10.1.0.6 executor 2): cannot acquire memory", "10.1.0.6"),
 )  # fmt: skip
 NOTHING = (
     ("network_connectivity", "see the run page url: https://adb-55.5.azuredatabricks.net/?o=1#job/1"),
     ("internal_service_error", "Lost task 0.3 (10.1.0.6 executor 2): failed"),
     ("concurrency_conflict", "io.delta.exceptions.MetadataChangedException: try again"),
+    ("expression_parameter", "inputs at line '1' and column '1900'"),
     ("dependency_failure", "pip install -r requirements.txt failed"),
 )
 

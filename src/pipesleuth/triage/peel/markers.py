@@ -32,6 +32,12 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
     ("activity", "\n", r"\A(?P<entity>(?:[A-Z][\w\-]{1,40} ){0,3}[A-Za-z][\w\-]{1,60}\d)\s{0,3}\n"),
     ("target", "target", r"\btarget\"\s{0,3}:\s{0,3}\"(?P<entity>[^\"\n]{1,200})\""),
     ("target", "Target: ", r"(?:\. |^)Target: (?P<entity>[A-Za-z][\w\-]{1,120})"),
+    # dbt's model, as it introduces what the database said
+    (
+        "target",
+        "rror in ",
+        r"(?:Database|Runtime|Compilation) Error in (?:model|seed|snapshot|test) (?P<entity>\w{1,120})",
+    ),
     ("side", "Failure happened on ", r"Failure happened on '(?P<entity>Source|Sink)' side\.?,? ?"),
     # ErrorCode=…,'Type=…,Message=…', its text inside
     (
@@ -48,7 +54,15 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
     ("sql", "umber", r"(?:S[Qq][Ll] ?[Ee]rror ?[Nn]umber|SqlErrorNumber)\s?[=:]\s?(?P<code>\d{1,6})"),
     ("storage", "ErrorCode: ", r"\bErrorCode: ?'?(?P<code>[A-Za-z]\w{2,80})'?[.,]?\s?(?:Message: ?)?"),
     ("dataflow", "DF-", r"(?P<code>DF-[A-Za-z0-9]{2,20}-[A-Za-z0-9]{1,60})"),
-    ("stream", "at S", r"at (?:Source|Sink) '(?P<entity>[^'\n]{1,120})'\s?(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?"),
+    # a transformation of a mapping data flow
+    (
+        "stream",
+        "at ",
+        (
+            r"at (?:Source|Sink|[A-Z][A-Za-z]{2,20}(?= '[^'\n]{1,120}'\(Line)) '(?P<entity>[^'\n]{1,120})'\s?"
+            r"(?:\(Line \d{1,6}/Col \d{1,6}\))?:? ?"
+        ),
+    ),
     (
         "databricks_run",
         "error state",
@@ -64,7 +78,7 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
         ),
     ),
     # Spark's [ERROR_CONDITION.SUBCLASS]
-    ("condition", "[", r"\[(?P<code>[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?"),
+    ("condition", "[", r"\[(?P<code>_?[A-Z][A-Z0-9]{1,60}(?:[_.][A-Z0-9]{1,60}){1,14})\]\s?"),
     ("condition", "ErrorClass=", r"\bErrorClass=(?P<code>[A-Z][A-Z0-9_.]{3,120})"),
     ("odbc", "[", r"\[(?P<code>[0-9A-Z]{5})\](?:(?= ?\[)|(?<=ERROR \[.{5}\])) ?"),
     (
@@ -78,6 +92,8 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
         "(",
         r"\b(?P<code>[A-Z][A-Z0-9_]{5,80}) ?\((?:CLIENT_ERROR|SERVICE_FAULT|CLOUD_FAILURE|SUCCESS)\)",
     ),
+    # AWS's own code behind its client library's class
+    ("storage", "(", r"An error occurred \((?P<code>[A-Z]\w{3,60})\) when calling the \w{2,60} operation"),
     # 403, PUT, https://…, AuthorizationFailure of the Hadoop driver for the lake
     (
         "storage",
@@ -107,7 +123,10 @@ _LAYERS: tuple[tuple[str, str, str], ...] = (
     ("exception", "ERROR: ", r"^ERROR: (?P<code>(?:[A-Z][a-z]{2,20}){2,6})(?=: )"),
     ("http", "HTTP Error ", r"(?P<code>HTTP Error \d{3})\b"),
     ("identity", "AADSTS", r"(?P<code>AADSTS\d{4,8})"),
-    ("oracle", "ORA-", r"(?P<code>ORA-\d{4,5})"),
+    # the numbers of Oracle, its network and Db2
+    ("database", "ORA-", r"(?P<code>ORA-\d{4,5})"),
+    ("database", "TNS-", r"(?P<code>TNS-\d{4,5})"),
+    ("database", "SQL", r"\b(?P<code>SQL\d{4,5}[NCW])\b"),
     ("cause", "aused by: ", r"Caused by: "),
     ("cause", "---> ", r"---> "),
     (
