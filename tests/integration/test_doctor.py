@@ -160,9 +160,10 @@ async def test_a_driver_that_is_not_installed_is_named(ward: Ward) -> None:
     assert "pymysql" in found.seen
 
 
-async def test_a_folder_that_cannot_be_written_is_a_fault(ward: Ward) -> None:
-    ward.set(DATA_DIR="/proc/pipesleuth")
-    assert (await ward.complaint("disk")).mark is Mark.FAULT
+async def test_folders_are_looked_at_and_not_made(ward: Ward) -> None:
+    ward.set(DATA_DIR="/proc/pipesleuth", ARCHIVE_URL=(ward.folder / "elsewhere").as_uri())
+    assert [found.mark for found in await ward.look("disk", "archive")] == [Mark.FAULT, Mark.OK]
+    assert not (ward.folder / "elsewhere").exists()
 
 
 # --- the vendors ---

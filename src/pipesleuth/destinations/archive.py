@@ -86,11 +86,20 @@ class Archive:
     def __init__(self, settings: ArchiveSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._account = settings.account()
         self._container = settings.azure_blob_container_name
-        self._folder = settings.data_dir / "archive"
+        self._own_folder = settings.data_dir / "archive"
         self._url = settings.archive_url
         self._plain = settings.aws_allow_http
         self._now = now
         self._store: ObjectStore | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where bodies lie on this machine; None where they go to a store elsewhere."""
+        if self._account is not None:
+            return None
+        if self._url is None:
+            return self._own_folder
+        return Path(self._url.removeprefix("file://")) if self._url.startswith("file://") else None
 
     async def deliver(self, notice: Notice, receipt: Receipt | None, *, in_doubt: bool) -> Receipt:
         """Write the body once; a body never changes, so a receipt settles without a call.
@@ -194,26 +203,19 @@ class Archive:
 
     async def _sync(self, name: str) -> None:
         """A local file survives a power cut before the database's copy of the body is given up."""
-        folder = self._local_folder()
+        folder = self.folder
         if folder is not None:
             try:
                 await asyncio.to_thread(_flush, folder / name)
             except OSError as error:
                 raise self._meaning(error) from error
 
-    def _local_folder(self) -> Path | None:
-        if self._account is not None:
-            return None
-        if self._url is None:
-            return self._folder
-        return Path(self._url.removeprefix("file://")) if self._url.startswith("file://") else None
-
     def _opened(self) -> ObjectStore:
         from obstore.store import AzureStore, LocalStore, from_url  # noqa: PLC0415  # vendor library, at first use
 
         if self._store is not None:
             return self._store
-        folder = self._local_folder()
+        folder = self.folder
         if self._account is not None:
             owner = self._account
             config: AzureConfig = {"account_name": owner.name, "endpoint": owner.endpoint}
@@ -239,7 +241,7 @@ class Archive:
     def _address(self, name: str) -> str:
         if self._account is not None:
             return f"{self._account.endpoint}/{self._container}/{name}"
-        folder = self._local_folder()
+        folder = self.folder
         return (folder / name).absolute().as_uri() if folder is not None else f"{(self._url or '').rstrip('/')}/{name}"
 
     def _credentials_hint(self) -> str:

@@ -16,21 +16,20 @@ async def look(case: Case, chart: Chart) -> None:
     """Whether the store answers; with a test, whether it gives back what it was given."""
     settings = ArchiveSettings()  # pyright: ignore[reportCallIssue]  # values come from the environment
     account = settings.account()
-    local = account is None and settings.archive_url is None
     where = (
         f"{account.endpoint}/{settings.azure_blob_container_name}"
         if account
         else settings.archive_url or str((settings.data_dir / "archive").absolute())
     )
-    if local and not case.send_test:
-        folder = settings.data_dir.absolute() / "archive"
+    store = Archive(settings, case.now)
+    if store.folder is not None and not case.send_test:
+        folder = store.folder.absolute()
         place = next(each for each in (folder, *folder.parents) if each.exists())
         if os.access(place, os.W_OK | os.X_OK):
             chart.ok(f"{where} can be written.")
         else:
-            chart.fault(f"{place} cannot be written.", "Set DATA_DIR to a folder of yours.")
+            chart.fault(f"{place} cannot be written.", "Set ARCHIVE_URL or DATA_DIR to a folder of yours.")
         return
-    store = Archive(settings, case.now)
     try:
         if not case.send_test:
             await store.read(NOBODY)
