@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from pipesleuth.cli.database import written
+from pipesleuth.destinations.registry import KINDS
 from pipesleuth.model import PipesleuthError
 from pipesleuth.tickets import owed
 from pipesleuth.tickets.owed import Filter
 
-todo = typer.Typer(help="What is owed to archive, AI, Jira, Slack and Teams.", no_args_is_help=True)
+todo = typer.Typer(help="What is owed to the archive, the AI and the channels.", no_args_is_help=True)
 
 Ticket = Annotated[str, typer.Option("--ticket", help="Only this ticket's.")]
-Kind = Annotated[str, typer.Option("--kind", help="Only this kind: archive, analyse, jira, slack or teams.")]
+Kind = Annotated[str, typer.Option("--kind", help=f"Only this kind: analyse, {', '.join(KINDS)}.")]
 State = Annotated[str, typer.Option("--state", help=f"Only in this state: {', '.join(owed.STATES)}.")]
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -69,7 +72,7 @@ def show(
 def retry(ticket: Ticket = "", kind: Kind = "", state: State = "") -> None:
     """Try again at once, stopped ones too."""
     which = _chosen(ticket, kind, state)
-    count = written(lambda c: owed.retry(c, which, _me(), datetime.now(UTC)))
+    count = _in_pieces(lambda c, after: owed.retry(c, which, _me(), datetime.now(UTC), after))
     typer.echo(f"{count} due again." if count else "Nothing of the kind is owed.")
 
 
@@ -85,8 +88,17 @@ def drop(ticket: Ticket = "", kind: Kind = "", state: State = "", *, yes: Sure =
         typer.confirm(
             f"Give up {len(rows)} to-do(s) of {len({row['ticket_id'] for row in rows})} ticket(s)?", abort=True
         )
-    count = written(lambda c: owed.drop(c, which, _me(), datetime.now(UTC)))
+    count = _in_pieces(lambda c, after: owed.drop(c, which, _me(), datetime.now(UTC), after))
     typer.echo(f"{count} given up; their tickets say so.")
+
+
+def _in_pieces(deed: Callable[[Connection, owed.Place], tuple[int, owed.Place | None]]) -> int:
+    """Do it with all, a piece in each transaction so that servers get their turn; with how many."""
+    count, place = 0, owed.START
+    while place is not None:
+        done, place = written(lambda c, after=place: deed(c, after))
+        count += done
+    return count
 
 
 def _which(ticket: str, kind: str, state: str) -> Filter:
