@@ -48,8 +48,8 @@ WHOLE_WORKSPACE = frozenset(
 WHOLE_CHANNEL = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
 HINTS: Mapping[str, str] = {
     "not_in_channel": "Invite the app to {channel}, then retry.",
-    "channel_not_found": "Create {channel} or correct SLACK_ALERT_CHANNEL (a private channel must invite the app), "
-    "then retry.",
+    "channel_not_found": "Create {channel} or correct SLACK_ALERT_CHANNEL or SLACK_ROUTES (a private channel must "
+    "invite the app), then retry.",
     "is_archived": "Unarchive {channel} or choose another one, then retry.",
     "invalid_auth": "Check SLACK_BOT_TOKEN, then retry.",
     "not_authed": "Set SLACK_BOT_TOKEN, then retry.",

@@ -123,7 +123,7 @@ async def _channel(chart: Chart, team: _Team, scopes: frozenset[str] | None, nam
     private = at(channel, "is_private") is True
     history = "groups:history" if private else "channels:history"
     if channel is None:
-        hint = f"Create {place}, correct SLACK_ALERT_CHANNEL, or invite the app where the channel is private."
+        hint = f"Create {place}, correct SLACK_ALERT_CHANNEL or SLACK_ROUTES, or invite the app where it is private."
         chart.fault(f"There is no channel {place} that the app can see.", hint)
     elif at(channel, "is_archived") is True:
         chart.fault(f"{place} is archived.", f"Unarchive {place} or choose another channel.")

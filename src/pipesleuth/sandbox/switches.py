@@ -58,30 +58,29 @@ class Switches:
         given = await read_json(request) if request.method == "PUT" else empty
         if not is_object(given):
             raise Refusal(400, {"detail": "a JSON object is wanted"})
-        state = given
         world = self.world
         match service:
             case "slack":
-                world.slack.put(state)
+                world.slack.put(given)
                 shown = {**without_secrets(world.slack.settings), "channels": list(world.slack.channels.values())}
             case "jira":
-                world.jira.put(state)
+                world.jira.put(given)
                 shown = {**without_secrets(world.jira.settings), "projects": list(world.jira.projects)}
                 shown["webhook"] = {name: v for name, v in world.jira.webhooks.seen().items() if name != "deliveries"}
             case "gemini":
-                world.gemini.put(state)
+                world.gemini.put(given)
                 shown = world.gemini.seen()
             case "databricks":
-                world.databricks.put(state)
+                world.databricks.put(given)
                 shown = world.databricks.seen()
             case "data_factory" | "azure":
-                world.data_factory.put(state)
+                world.data_factory.put(given)
                 shown = world.data_factory.seen()
             case "airflow":
-                world.airflow.put(state)
+                world.airflow.put(given)
                 shown = world.airflow.seen()
             case "teams":
-                world.teams.put(state)
+                world.teams.put(given)
                 shown = {**world.teams.settings, "refused": world.teams.refused}
             case _:
                 raise Refusal(404, {"detail": "slack, jira, gemini, databricks, data_factory, airflow or teams"})
