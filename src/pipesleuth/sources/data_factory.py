@@ -14,7 +14,7 @@ from pipesleuth.sources.data_factory_platform import DataFactoryPlatform
 from pipesleuth.sources.fields import Fields, error_said, fields, pick
 from pipesleuth.sources.outcome import good_state, refuse_good_event
 from pipesleuth.sources.pipeline_run import UNNAMED, pipeline_failure, pipeline_of, run_of
-from pipesleuth.sources.unread import scattered, subject, unwrapped
+from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
 class DataFactory:
@@ -50,10 +50,7 @@ class DataFactory:
 
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
-        found = self._known(payload)
-        if found is None:
-            inner = unwrapped(payload)
-            found = self._known(inner) if inner is not None else None
+        found = known_or_inner(payload, self._known)
         return found if found is not None else [_unknown(payload)]
 
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:

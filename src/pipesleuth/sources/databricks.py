@@ -13,7 +13,7 @@ from pipesleuth.sources.alert import alert
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.databricks_platform import DatabricksPlatform
 from pipesleuth.sources.outcome import Outcome
-from pipesleuth.sources.unread import scattered, subject, unwrapped
+from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
 class Databricks:
@@ -49,10 +49,7 @@ class Databricks:
 
     def read(self, payload: Mapping[str, Any]) -> list[Failure]:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
-        found = self._known(payload)
-        if found is None:
-            inner = unwrapped(payload)
-            found = self._known(inner) if inner is not None else None
+        found = known_or_inner(payload, self._known)
         return found if found is not None else [self._unknown(payload)]
 
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from pipesleuth.model import BadPayload, NotAFailure
+from pipesleuth.model import BadPayload, Failure, NotAFailure
 from pipesleuth.sources import text
 from pipesleuth.sources.fields import Fields, error_anywhere, error_said, fields, leaves, parsed
 from pipesleuth.sources.outcome import good_state, refuse_good_event
@@ -25,6 +25,17 @@ def unwrapped(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if isinstance(inner, dict) and len(top) <= 3:
             return cast("Mapping[str, Any]", inner)
     return None
+
+
+def known_or_inner(
+    payload: Mapping[str, Any], known: Callable[[Mapping[str, Any]], list[Failure] | None]
+) -> list[Failure] | None:
+    """What `known` reads in a body, or else in the body inside it; None where it knows neither."""
+    found = known(payload)
+    if found is not None:
+        return found
+    inner = unwrapped(payload)
+    return known(inner) if inner is not None else None
 
 
 def scattered(payload: Mapping[str, Any]) -> tuple[Fields, str]:
