@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from axe import violations
 from dashboards import Dashboards, Desk
 from places import ADMIN
 
@@ -27,18 +28,6 @@ def filled(dashboards: Dashboards) -> dict[str, str]:
     dashboards.act(made[1], "close", "Mended.")
     dashboards.change(made[2], sla_due_at="2026-01-01T00:00:00.000000+00:00", sla_status="Breached")
     return {"open": made[2], "closed": made[1]}
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found: dict[str, Any] = page.evaluate(
-        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )
-    return [
-        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
 
 
 def test_axe_finds_nothing_anywhere(desk: Desk, axe: str, filled: dict[str, str], scheme: str, width: int) -> None:

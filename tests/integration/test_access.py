@@ -53,6 +53,7 @@ RULES: dict[str, str] = {
     "GET /api/export/in-progress-tickets": "viewer",
     "GET /api/export/closed-tickets": "viewer",
     "GET /api/export/audit-trail": "viewer",
+    "GET /api/export/insights": "viewer",
     "POST /api/triage": "viewer",
     "POST /api/tickets/{ticket_id}/take": "responder",
     "POST /api/tickets/{ticket_id}/close": "responder",

@@ -10,7 +10,7 @@ from typing import Any
 from lists_asked import SORTS, get, some
 from pipesleuth.model import Permanent
 from pipesleuth.tickets.export import AUDIT_COLUMNS, TICKET_COLUMNS, safe
-from places import ADMIN, Place, adf
+from places import ADMIN, SENDER, Place, adf
 from told import Told, failing
 
 
@@ -204,3 +204,14 @@ async def test_the_described_api_is_the_one_that_answers(place: Place) -> None:
         answer = await place.client.get(page)
         assert answer.status_code == 200, page
         assert "default-src 'none'; script-src 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_the_figures_behind_the_charts_come_as_a_file(place: Place) -> None:
+    await place.client.post("/azure-monitor", json=adf(pipeline="=1+1"), headers=SENDER)
+    headers = await place.signed_in()
+    answer = await place.client.get("/api/export/insights", headers=headers)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="pipesleuth-insights-')
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert {"series": "top_pipelines", "name": "'=1+1", "measure": "count", "value": "1"} in rows
+    asked = {"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}
+    assert (await place.client.get("/api/export/insights", params=asked, headers=headers)).status_code == 400

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { roof } from "../../src/pipesleuth/web/static/js/charts.js";
-import { csv } from "../../src/pipesleuth/web/static/js/download.js";
-import { pieces } from "../../src/pipesleuth/web/static/js/evidence.js";
+import { pieces } from "../../src/pipesleuth/web/static/js/ticket.js";
 import { cut, duration, fromField, local, moment, size, toField, utc } from "../../src/pipesleuth/web/static/js/times.js";
 import { actionTone, count, plain, sourceName } from "../../src/pipesleuth/web/static/js/words.js";
 
@@ -43,11 +42,6 @@ test("evidence is marked where it stands; the text stays complete", () => {
   assert.deepEqual(found.filter((one) => one.marked).map((one) => one.text).join(""), "(404) Not Found at");
   assert.deepEqual(pieces(null, ["x"]), []);
   assert.deepEqual(pieces("plain", undefined), [{ text: "plain", marked: false }]);
-});
-
-test("a CSV cell is never a formula and keeps its quotes", () => {
-  assert.equal(csv(["a", "b"], [["=1+1", 'say "x", y'], [-3, "\t=x"], [null, "@y"]]), "a,b\r\n\"'=1+1\",\"say \"\"x\"\", y\"\r\n-3,\"'\t=x\"\r\n,\"'@y\"\r\n");
-  assert.equal(csv(["a"], []), "a\r\n");
 });
 
 test("a chart's scale ends at a round number", () => {

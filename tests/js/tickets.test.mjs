@@ -73,7 +73,6 @@ test("a new ticket that belongs behind the loaded page waits for it", () => {
   tickets.apply(told(make("late", { sla_due_at: "2026-01-27T00:00:00.000000+00:00" })), view, NOW);
   tickets.apply(told(make("soon", { sla_due_at: "2026-01-26T14:30:00.000000+00:00" })), view, NOW);
   assert.deepEqual(ids(), ["soon", "a"]);
-  assert.equal(tickets.lists.open.total, 82);
 });
 
 test("breached tickets stand first, then time left, then priority", () => {

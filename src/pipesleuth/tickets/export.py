@@ -63,6 +63,7 @@ AUDIT_COLUMNS = (
     "details",
     "itsm_ticket_id",
 )
+FIGURE_COLUMNS = ("series", "name", "measure", "value")
 PIECE = 200
 # A spreadsheet takes what begins so for a formula, also behind white space and in the wide forms of East Asia.
 _FORMULA = ("=", "+", "-", "@", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -78,6 +79,16 @@ def safe(value: Any) -> str:
     text = str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
     bare = text.lstrip(string.whitespace + "\u00a0\u2028\u2029\u3000" + _UNSEEN)
     return "'" + text if bare.startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text
+
+
+def figures(series: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The charts' figures as rows of `FIGURE_COLUMNS`: what was measured, of which day or name, and how much it was."""
+    for title, found in series.items():
+        for row in found if isinstance(found, list) else [found]:
+            name = row.get("day", row.get("name"))
+            for measure, value in row.items():
+                if measure not in {"day", "name"}:
+                    yield {"series": title, "name": name, "measure": measure, "value": value}
 
 
 def rows_as_csv(rows: Iterable[RowMapping | Mapping[str, Any]], columns: Sequence[str]) -> Iterator[bytes]:

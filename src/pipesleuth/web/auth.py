@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials
 
 from pipesleuth import __version__ as version
-from pipesleuth.model import timestamp
+from pipesleuth.model import Category, timestamp
 from pipesleuth.tickets import banners
 from pipesleuth.web.deps import House, SignedIn, TheHouse, address_of, bearer, person
 from pipesleuth.web.errors import Problem
@@ -71,5 +71,6 @@ async def _private(house: House) -> dict[str, Any]:
         "jira_base_url": house.links.jira_base,
         "banners": await house.database.read(lambda c: banners.current(c, house.database.outage)),
         "sla_warn_share": house.settings.sla_warn_share,
+        "categories": list(Category),
         "version": version,
     }

@@ -15,6 +15,7 @@ from pipesleuth.tickets import audits, export, queries
 from pipesleuth.tickets.audits import AuditFilter
 from pipesleuth.tickets.queries import Filter
 from pipesleuth.web.deps import House, SignedIn, TheHouse
+from pipesleuth.web.insights import Stretch, figures
 from pipesleuth.web.schemas import Storable, a_file, refusals
 from pipesleuth.web.tickets import Sort, Text, Wanted
 
@@ -58,6 +59,13 @@ async def audit_trail(
     which = AuditFilter(action, ticket_id, q)
     rows = house.database.pieces(lambda c: audits.each(c, which))
     return await _file(export.rows_as_csv(rows, export.AUDIT_COLUMNS), "audit-trail", house)
+
+
+@router.get("/insights")
+async def insights(_who: SignedIn, house: TheHouse, asked: Stretch) -> StreamingResponse:
+    """The figures behind the charts, as CSV."""
+    rows = export.figures(await figures(house, asked))
+    return await _file(export.rows_as_csv(rows, export.FIGURE_COLUMNS), "insights", house)
 
 
 async def _tickets(house: House, status: Status, which: Filter, sort: str) -> StreamingResponse:

@@ -9,10 +9,11 @@ export const TABS = {
 	audit: { name: "Audit Trail", path: "audit-trail" },
 	insights: { name: "Insights" },
 	inbound: { name: "Inbound" },
+	invitations: { name: "Invitations" },
 };
 const PLAIN = ["q", "from", "to", "sort", "group", "action", "days"];
 
-export function readView(search, hash) {
+export function readView(search = location.search, hash = location.hash) {
 	const given = new URLSearchParams(search);
 	const view = { tab: Object.hasOwn(TABS, given.get("tab")) ? given.get("tab") : "open", ticket: readTicket(hash) };
 	for (const name of PLAIN) view[name] = given.get(name) ?? "";
@@ -29,25 +30,24 @@ export function readTicket(hash) {
 	}
 }
 
+// What a view says, as a query: single words, and lists of them.
+function asking(view, words, lists = []) {
+	const asked = new URLSearchParams();
+	for (const name of words) if (view[name].trim()) asked.set(name, view[name].trim());
+	for (const name of lists) for (const value of view[name]) asked.append(name, value);
+	return asked;
+}
+
 export function writeView(view) {
-	const said = new URLSearchParams();
-	if (view.tab !== "open") said.set("tab", view.tab);
-	for (const name of PLAIN) if (view[name]) said.set(name, view[name]);
-	for (const name of FILTER_NAMES) for (const value of view[name]) said.append(name, value);
+	const said = asking({ ...view, tab: view.tab === "open" ? "" : view.tab }, ["tab", ...PLAIN], FILTER_NAMES);
 	const hash = view.ticket ? `#/tickets/${encodeURIComponent(view.ticket)}` : "";
 	return `/dashboard${said.size ? `?${said}` : ""}${hash}`;
 }
 
 export function listQuestion(view, sort) {
-	const asked = new URLSearchParams();
-	for (const name of ["q", "from", "to"]) if (view[name].trim()) asked.set(name, view[name].trim());
-	for (const name of FILTER_NAMES) for (const value of view[name]) asked.append(name, value);
+	const asked = asking(view, ["q", "from", "to"], FILTER_NAMES);
 	asked.set("sort", sort);
 	return asked;
 }
 
-export function auditQuestion(view) {
-	const asked = new URLSearchParams();
-	for (const name of ["action", "q"]) if (view[name].trim()) asked.set(name, view[name].trim());
-	return asked;
-}
+export const auditQuestion = (view) => asking(view, ["action", "q"]);

@@ -1,15 +1,12 @@
 // Questions to the server, and one kind of error with a sentence a person can use.
 
-export class ApiError extends Error {
-	constructor(status, { detail, field, code } = {}) {
-		super(typeof detail === "string" && detail ? detail : sentence(status));
-		Object.assign(this, { status, field, code });
-	}
-}
+const AWAY = "Pipesleuth cannot be reached. Check the connection; this page keeps trying.";
 
-function sentence(status) {
-	if (status === 0) return "Pipesleuth cannot be reached. Check the connection; this page keeps trying.";
-	return `The server answered ${status}.`;
+export class ApiError extends Error {
+	constructor(status, { detail, field } = {}) {
+		super((typeof detail === "string" && detail) || (status ? `The server answered ${status}.` : AWAY));
+		Object.assign(this, { status, field });
+	}
 }
 
 const asking = (path, asked) => (asked ? `${path}?${new URLSearchParams(asked)}` : path);
@@ -31,10 +28,14 @@ export class Api {
 		return this.#json(await this.#send(path, { method: "POST", headers, body: JSON.stringify(body) }));
 	}
 
-	async file(path, asked, name) {
+	async remove(path) {
+		return this.#json(await this.#send(path, { method: "DELETE" }));
+	}
+
+	async file(path, asked) {
 		const answer = await this.#send(asking(path, asked), {});
-		const said = /filename="?([\w.-]+)"?/.exec(answer.headers.get("Content-Disposition") ?? "");
-		return { blob: await answer.blob(), name: said?.[1] ?? name };
+		const [, name] = /filename="([\w.-]+)"/.exec(answer.headers.get("Content-Disposition"));
+		return { blob: await answer.blob(), name };
 	}
 
 	async #send(path, options) {

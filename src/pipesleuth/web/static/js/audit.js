@@ -1,54 +1,54 @@
 // The Audit Trail tab: numbers, a table of every action, a filter and paging.
 
 import { auditQuestion } from "./address.js";
-import { badge, button, table, toTicket, trouble, words } from "./furniture.js";
-import { fill, flag, html } from "./template.js";
+import { badge, listing, options, toFile, toTicket } from "./furniture.js";
+import { fill, html } from "./template.js";
 import { cut, duration, moment } from "./times.js";
 import { actionTone, count } from "./words.js";
 
 const PAGE = 100;
 const HEADS = ["Time", "Action", "Ticket", "Pipeline", "Who", "Took", "SLA", "Team", "Jira", "Details"];
+const NONE = ["Nothing here", "No line of the audit trail fits the search and filter."];
 
 export default function Audit(app, panel) {
-	let [known, cursor, state, fault, turns, key, actions] = [[], null, "new", null, 0, "", []];
+	let [known, cursor, fault, turns, key, actions] = [null, null, null, 0, "", []];
 
-	async function load({ more = false } = {}) {
+	async function load(more = false) {
 		const turn = ++turns;
 		const asked = auditQuestion(app.view);
 		const same = key === (key = asked.toString());
 		asked.set("limit", PAGE);
 		if (more) asked.set("cursor", cursor);
-		else if (state === "new") draw();
+		else if (!known) draw();
 		try {
 			const answer = await app.api.get("/api/audit-trail", asked);
 			if (turn !== turns) return;
-			const fresh = answer.audits.filter((line) => !(line.id <= known[0]?.id));
+			const fresh = answer.audits.filter((line) => !(line.id <= known?.[0]?.id));
 			// News go on top of what was paged in, unless a stretch between them was not read.
 			const joins = same && !more && fresh.length < answer.audits.length;
 			known = more ? [...known, ...answer.audits] : joins ? [...fresh, ...known] : answer.audits;
 			if (!joins) cursor = answer.next_cursor;
-			[state, actions] = ["ready", answer.actions];
+			[fault, actions] = [null, answer.actions];
 		} catch (error) {
-			if (turn === turns) [state, fault] = ["error", error];
+			if (turn === turns) fault = error;
 		}
 		draw();
 	}
 
 	function draw() {
 		const { view, summary } = app;
-		const shown = known.filter((line) => !view.action || line.action === view.action);
+		const shown = known?.filter((line) => !view.action || line.action === view.action);
 		fill(
 			panel,
 			html`${cards(summary)}
-				<div class="strip"><label class="pick">Action <select data-change="action"><option value="">All actions</option>
-					${[...new Set([view.action, ...actions])].filter(Boolean).map((name) => html`<option ${flag("selected", name === view.action)}>${name}</option>`)}</select></label>
-					<span class="grow"></span>${button("csv", "Download CSV")}</div>
-				${state === "error" ? trouble("The audit trail could not be loaded", fault) : lines(shown, state)}
-				${cursor && html`<p class="tail">${button("next", "Show more")}</p>`}`,
+				<div class="strip"><label class="pick">Action <select data-change="action">
+					${options([...new Set([view.action, ...actions])].filter(Boolean).map((name) => [name, name]), view.action, "All actions")}</select></label>
+					<span class="grow"></span>${toFile}</div>
+				${listing("audit trail", HEADS, shown?.map(row), { fault, none: NONE, cursor })}`,
 		);
 	}
 
-	return { load, draw };
+	return { load, draw, next: () => load(true) };
 }
 
 function cards(summary) {
@@ -63,12 +63,6 @@ function cards(summary) {
 	return html`<dl class="stats">${numbers.map(
 		([name, value, tone]) => html`<div data-tone="${tone ?? ""}"><dt>${name}</dt><dd>${value}</dd></div>`,
 	)}</dl>`;
-}
-
-function lines(rows, state) {
-	if (rows.length) return table("Audit lines", HEADS, rows.map(row));
-	if (state !== "ready") return html`<div class="ghost"></div>`;
-	return words("Nothing here", "No line of the audit trail fits the search and filter.");
 }
 
 function row(line) {

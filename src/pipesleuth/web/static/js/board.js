@@ -3,12 +3,12 @@
 import { makeCard, updateCard } from "./card.js";
 import { TABS } from "./address.js";
 import { drawFilters } from "./filters.js";
-import { button, trouble, words } from "./furniture.js";
+import { button, trouble, waiting, words } from "./furniture.js";
 import { narrowed } from "./match.js";
 import { grouped } from "./order.js";
 import { READING, Shelf } from "./shelf.js";
 import { fill, html } from "./template.js";
-import { tickAll } from "./timers.js";
+import { tickAll } from "./sla.js";
 
 const QUIET = {
 	open: ["All quiet", "New failures appear here by themselves."],
@@ -91,7 +91,7 @@ export class Board {
 		if (state === "error") return trouble("The tickets could not be loaded", error);
 		if (shown) return html``;
 		if (state !== "ready")
-			return html`<p class="hush">Loading</p><div class="cards">${[1, 2, 3, 4, 5, 6].map(() => html`<div class="ghost"></div>`)}</div>`;
+			return html`<p class="hush">Loading</p><div class="cards">${Array(6).fill(waiting)}</div>`;
 		if (narrowed(view))
 			return words("Nothing matches", `No ticket in ${TABS[view.tab].name} fits the search and filters.`, button("clear", "Show all tickets"));
 		return words(...QUIET[view.tab]);

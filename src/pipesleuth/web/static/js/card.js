@@ -35,10 +35,10 @@ function body(card, now, warn) {
 			<h3><bdi>${cut(card.pipeline || "Unknown pipeline", 200)}</bdi></h3>
 			${badge(card.severity, card.severity)}${badge(card.priority, card.priority)}
 		</header>
-		<p class="ids"><code>${card.id}</code>${fact("Source", sourceName(card.source))}
+		<p><code>${card.id}</code>${fact("Source", sourceName(card.source))}
 			${card.category && html`<span class="fact">${plain(card.category)}</span>`}</p>
 		<p class="cause" dir="auto">${cut(card.rca_result || "The cause is still being looked for.", 300)}</p>
-		<p class="facts">${moment(card.timestamp)}${fact("Team", card.finops_team)}${fact("Owner", card.finops_owner)}
+		<p>${moment(card.timestamp)}${fact("Team", card.finops_team)}${fact("Owner", card.finops_owner)}
 			${fact("Occurrences", seen)}${fact("Folded", card.folded > 0 && `+ ${times(card.folded, "repeat")}`)}
 			${card.run_id && html`<span class="run" title="${cut(card.run_id, 300)}">Run <bdi>${cut(card.run_id, 80)}</bdi></span>`}</p>
 		<footer>

@@ -5,16 +5,14 @@ import { Api } from "./api.js";
 import { Board } from "./board.js";
 import { ServerClock } from "./clock.js";
 import { Detail } from "./detail.js";
-import { copy, save } from "./download.js";
 import { changed, cleared, toggled } from "./filters.js";
-import { at, drawBanners, drawConnection, drawPerson, say } from "./frame.js";
+import { at, copy, drawBanners, drawConnection, drawPerson, save, say, toggleNotices } from "./frame.js";
 import { listenToKeys } from "./keys.js";
 import { question } from "./lists.js";
 import { Live } from "./live.js";
-import { toggleNotices } from "./notify.js";
 import { Page } from "./page.js";
 import { renew, token, toLogin, watch } from "./session.js";
-import { startTimers } from "./timers.js";
+import { startTimers } from "./sla.js";
 
 
 function wire(page) {
@@ -22,19 +20,12 @@ function wire(page) {
 	const search = at("search");
 	search.value = page.view.q;
 
-	page.saveFile = async (path, asked, name) => {
-		try {
-			const file = await page.api.file(path, asked, name);
-			save(file.blob, file.name);
-		} catch (error) {
-			say(error.message, true);
-		}
-	};
+	page.saveFile = (path, asked) => page.tried(page.api.file(path, asked).then(save));
 	const download = () => {
 		const { tab } = page.view;
 		if (tab === "insights") return page.panel("download");
 		const asked = tab === "audit" ? auditQuestion(page.view) : question(page.view, tab);
-		return page.saveFile(`/api/export/${TABS[tab].path}`, asked, `${TABS[tab].path}.csv`);
+		return page.saveFile(`/api/export/${TABS[tab].path}`, asked);
 	};
 
 	const deeds = {
@@ -50,27 +41,27 @@ function wire(page) {
 			page.go(cleared(page.view));
 		},
 		csv: download,
-		copy: (button) => copy([...button.parentElement.querySelectorAll("ol li")].map((step, n) => `${n + 1}. ${step.textContent}`).join("\n"), say),
+		copy: (button) => copy([...button.parentElement.querySelectorAll("ol li")].map((step, n) => `${n + 1}. ${step.textContent}`).join("\n")),
 		again: page.reload,
 		more: () => page.board.more(),
 		top: () => scrollTo({ top: 0 }),
 		days: ({ dataset }) => go({ days: dataset.value === "7" ? "" : dataset.value }),
-		handover: () => page.panel("copyHandover"),
-		next: () => page.panel("load", { more: true }),
 		tab: ({ dataset }) => go({ tab: dataset.value, ticket: null }, { push: true }),
 		help: () => at("help").showModal(),
 		notices: async () => say(await toggleNotices()),
 		logout: async () => {
-			await page.api.post("/api/logout").catch((error) => say(error.message, true));
+			await page.tried(page.api.post("/api/logout"));
 			toLogin("out");
 		},
 	};
 
 	document.addEventListener("click", (event) => {
 		const button = event.target.closest?.("[data-do]");
-		if (!button || !deeds[button.dataset.do]) return;
+		if (!button) return;
 		button.closest("[popover]")?.hidePopover();
-		deeds[button.dataset.do](button);
+		const { do: deed, value } = button.dataset;
+		if (deeds[deed]) deeds[deed](button);
+		else page.panel(deed, value);
 	});
 	document.addEventListener("change", ({ target }) => target.dataset.change && page.go(changed(page.view, target)));
 	search.addEventListener("input", () => go({ q: search.value }, { typing: true }));
@@ -92,7 +83,7 @@ async function begin() {
 	watch(() => toLogin("out"));
 	const clock = new ServerClock();
 	const api = new Api({ token, clock, gone: () => toLogin("expired") });
-	const page = new Page(api, clock, say);
+	const page = new Page(api, clock);
 	page.configured = (config) => drawBanners(config.banners);
 	page.board = new Board(page, at("tickets"));
 	page.detail = new Detail(page, at("detail"));
@@ -101,8 +92,9 @@ async function begin() {
 	const known = Promise.all([api.get("/api/me"), page.configure()]).then(([me]) => {
 		page.me = me;
 		drawPerson(me);
+		at("invite").hidden = !page.invites;
 	});
-	known.catch((error) => error.status === 401 || say(error.message, true));
+	page.known = known.catch((error) => error.status === 401 || say(error.message, true));
 	await live.start();
 	page.start();
 	setInterval(() => renew(api).catch((error) => console.info("session not renewed", error.message)), 60_000);

@@ -1,7 +1,8 @@
 // What a person can do to a ticket: take, resolve, reopen, judge the diagnosis, send a delivery again.
 
+import { options } from "./furniture.js";
 import { html } from "./template.js";
-import { CATEGORIES, kindName, plain } from "./words.js";
+import { kindName, plain } from "./words.js";
 
 export const ticketPath = (id) => `/api/tickets/${encodeURIComponent(id)}`;
 
@@ -16,34 +17,27 @@ export function actionForm(ticket) {
 			class="${name === "take" || allowed.length === 1 ? "primary" : ""}">${BUTTONS[name]}</button>`)}</form>`;
 }
 
-export function verdictForm(ticket) {
+export function verdictForm(ticket, categories = []) {
 	if (ticket.can_judge === false) return null;
 	return html`<form class="verdict"><p><span>Is this diagnosis right?</span>
 			<button name="deed" value="right">Right</button>
 			<button type="button" data-do="wrong">Wrong</button></p>
 			<div data-wrong hidden>
-				<label>True cause <select name="category"><option value="">Not sure</option>
-					${CATEGORIES.map((name) => html`<option value="${name}">${plain(name)}</option>`)}</select></label>
+				<label>True cause <select name="category">
+					${options(categories.map((name) => [name, plain(name)]), "", "Not sure")}</select></label>
 				<label>What was it? <input name="why" maxlength="2000" autocomplete="off"></label>
 				<button name="deed" value="wrong">Send</button></div></form>`;
 }
 
 export async function act(app, id, deed, value, { note, category, why } = {}) {
-	const wrong = deed === "wrong" && { category: category || null, note: why || null };
-	const judgement = ["feedback", { right: !wrong, ...wrong }, "Thank you, your answer is kept"];
+	const thanks = "Thank you, your answer is kept";
 	const [path, said, done] =
 		{
 			retry: [`deliveries/${encodeURIComponent(value)}/retry`, {}, `${kindName(value)} is tried again`],
-			right: judgement,
-			wrong: judgement,
+			right: ["feedback", { right: true }, thanks],
+			wrong: ["feedback", { right: false, category: category || null, note: why || null }, thanks],
 		}[deed] ?? (BUTTONS[deed] ? [deed, note ? { note } : {}, `${BUTTONS[deed]}: done`] : []);
 	if (!path) return false;
-	try {
-		await app.api.post(`${ticketPath(id)}/${path}`, said);
-		app.say(done);
-	} catch (error) {
-		app.say(error.message, true);
-		return error.status === 409;
-	}
-	return true;
+	const error = await app.tried(app.api.post(`${ticketPath(id)}/${path}`, said), done);
+	return !error || error.status === 409;
 }

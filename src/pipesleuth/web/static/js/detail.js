@@ -48,7 +48,7 @@ export function Detail(app, dialog) {
 		if (!body.querySelector(".main"))
 			fill(body, html`<div class="main"></div><aside aria-label="Facts"></aside>`);
 		const parts = drawTicket(known, app.clock.now(), app.warn());
-		sections(body.querySelector(".main"), { ...parts.main, deeds: actionForm(known.ticket), verdict: verdictForm(known.ticket) });
+		sections(body.querySelector(".main"), { ...parts.main, deeds: actionForm(known.ticket), verdict: verdictForm(known.ticket, app.config.categories) });
 		sections(body.querySelector("aside"), parts.side);
 	}
 
@@ -69,7 +69,7 @@ export function Detail(app, dialog) {
 		const { do: deed, value } = button.dataset;
 		if (deed === "close-dialog") dialog.close();
 		else if (deed === "again") load();
-		else if (deed === "payload") app.saveFile(`${ticketPath(shown)}/payload`, null, `${shown}-payload.json`);
+		else if (deed === "payload") app.saveFile(`${ticketPath(shown)}/payload`);
 		else if (deed === "wrong") dialog.querySelector("[data-wrong]").hidden = false;
 		else if (await act(app, shown, deed, value)) await load();
 	}

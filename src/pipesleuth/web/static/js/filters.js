@@ -2,7 +2,7 @@
 
 import { choices, FILTER_NAMES, narrowed } from "./match.js";
 import { GROUPS, ORDERS, usualOrder } from "./order.js";
-import { button } from "./furniture.js";
+import { button, options, toFile } from "./furniture.js";
 import { fill, flag, html } from "./template.js";
 import { cut, fromField, toField } from "./times.js";
 import { plain, PRIORITIES, SEVERITIES, sourceName, SOURCES } from "./words.js";
@@ -21,11 +21,6 @@ const row = (name, values, view) =>
 	values.length > 0 &&
 	html`<div class="chips" role="group" aria-label="${plain(name)}"><span class="label">${plain(name)}</span>
 		${values.map((value) => chip(name, value, view))}</div>`;
-
-const options = (choice, chosen, none) =>
-	html`${none && html`<option value="">${none}</option>`}${Object.entries(choice).map(
-		([value, name]) => html`<option value="${value}" ${flag("selected", value === chosen)}>${name}</option>`,
-	)}`;
 
 export function drawFilters(target, view, cards, wide, facets) {
 	const sources = [...new Set([...Object.keys(SOURCES), ...choices(cards, "source", view.source)])];
@@ -46,10 +41,10 @@ export function drawFilters(target, view, cards, wide, facets) {
 			${narrowed(view) && button("clear", "Clear filters", { look: "chip clear" })}
 			<span class="grow"></span>
 			<label class="pick"><span class="hush">Order</span><select data-change="sort">
-				${options(ORDERS, view.sort || usualOrder(view.tab))}</select></label>
+				${options(Object.entries(ORDERS), view.sort || usualOrder(view.tab))}</select></label>
 			<label class="pick"><span class="hush">Group by</span><select data-change="group">
-				${options(GROUPS, view.group, "No groups")}</select></label>
-			${button("csv", "Download CSV")}</div>
+				${options(Object.entries(GROUPS), view.group, "No groups")}</select></label>
+			${toFile}</div>
 		<div id="further" ${flag("hidden", !wide)}>
 			${["team", "category"].map((name) => row(name, choices(cards, name, [...view[name], ...(facets?.[name] ?? [])]), view))}
 			<div class="chips dates" role="group" aria-label="Date range">${dates}${presets}</div></div>`,

@@ -1,8 +1,8 @@
 // The Insights tab: the shift's handover, and how failures, repair time and SLA went.
 
 import { columns, ranking } from "./charts.js";
-import { copy, csv, save } from "./download.js";
-import { button, facts, toTicket, trouble } from "./furniture.js";
+import { copy } from "./frame.js";
+import { button, facts, toFile, toTicket, trouble, waiting } from "./furniture.js";
 import { fill, html } from "./template.js";
 import { cut } from "./times.js";
 import { plain } from "./words.js";
@@ -21,12 +21,16 @@ export default function Insights(app, panel) {
 	let [series, handover, fault] = [null, null, null];
 	const days = () => (RANGES[app.view.days] ? Number(app.view.days) : 7);
 
+	function range() {
+		const to = app.clock.now();
+		return { from: new Date(to - days() * 86_400_000).toISOString(), to: new Date(to).toISOString() };
+	}
+
 	async function load() {
-		const [length, to] = [days(), app.clock.now()];
-		const range = { from: new Date(to - length * 86_400_000).toISOString(), to: new Date(to).toISOString() };
+		const length = days();
 		draw();
 		const [figures, shift] = await Promise.allSettled([
-			app.api.get("/api/insights", range),
+			app.api.get("/api/insights", range()),
 			app.api.get("/api/handover", { hours: 12 }),
 		]);
 		if (length !== days()) return;
@@ -38,23 +42,17 @@ export default function Insights(app, panel) {
 		const ranges = Object.entries(RANGES).map(
 			([length, name]) => html`<button class="chip" data-do="days" data-value="${length}" aria-pressed="${+length === days()}">${name}</button>`,
 		);
-		const figures = series ? charts(series) : fault ? trouble("The insights could not be loaded", fault) : html`<div class="ghost"></div>`;
+		const figures = series ? charts(series) : fault ? trouble("The insights could not be loaded", fault) : waiting;
 		fill(
 			panel,
 			html`<div class="strip"><div class="chips" role="group" aria-label="Time range">${ranges}</div><span class="grow"></span>
-				${button("csv", "Download CSV")}</div>
+				${toFile}</div>
 				${handover && shift(handover)}${figures}`,
 		);
 	}
 
-	function download() {
-		const rows = Object.entries(series ?? {}).flatMap(([from, found]) =>
-			[found].flat().flatMap(({ day, name, ...measures }) => Object.entries(measures).map((one) => [from, day ?? name, ...one])),
-		);
-		save(new Blob([csv(["series", "name", "measure", "value"], rows)], { type: "text/csv" }), "insights.csv");
-	}
-
-	return { load, draw, download, copyHandover: () => copy(handover.markdown, app.say) };
+	const download = () => app.saveFile("/api/export/insights", range());
+	return { load, draw, download, handover: () => copy(handover.markdown) };
 }
 
 function shift(handover) {

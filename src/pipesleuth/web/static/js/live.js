@@ -10,8 +10,8 @@ export function Live(parts) {
 	const feed = new Feed({ url, token: parts.token, event: hear, state: told });
 	let [queue, planned, late, polled, greeted] = [[], false, false, performance.now(), () => {}];
 
-	// parts: api, token, apply(events), reload(), state(word). Done once greeted, or after `patience` milliseconds.
-	function start(patience = 400) {
+	// parts: api, token, apply(events), reload(), state(word). Done once greeted, or after 400 ms.
+	function start() {
 		say();
 		setInterval(mind, 1000);
 		addEventListener("online", () => feed.open());
@@ -23,7 +23,7 @@ export function Live(parts) {
 				late = !feed.live;
 				done();
 				say();
-			}, patience);
+			}, 400);
 			feed.open();
 		});
 	}

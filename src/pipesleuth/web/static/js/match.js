@@ -3,16 +3,6 @@
 const SEARCHED = ["id", "pipeline", "rca_result", "itsm_ticket_id", "run_id", "error_type", "finops_team", "affected_entity"];
 const FILTERS = { severity: "severity", priority: "priority", source: "source", team: "finops_team", category: "category" };
 export const FILTER_NAMES = Object.keys(FILTERS);
-const haystacks = new WeakMap();
-
-function haystack(card) {
-	let text = haystacks.get(card);
-	if (text === undefined) {
-		text = SEARCHED.map((field) => card[field] ?? "").join("\n").toLowerCase();
-		haystacks.set(card, text);
-	}
-	return text;
-}
 
 export const narrowed = (view) => Boolean(view.q || view.from || view.to || FILTER_NAMES.some((name) => view[name].length));
 
@@ -24,10 +14,13 @@ export function passes(card, view) {
 	return !(view.from && card.timestamp < view.from) && !(view.to && card.timestamp > view.to);
 }
 
-export function matches(card, view) {
-	const wanted = view.q.trim().toLowerCase();
-	return passes(card, view) && (!wanted || haystack(card).includes(wanted));
+// Whether the words stand anywhere in these fields of a card, or of a table's row.
+export function says(row, words, fields = Object.keys(row)) {
+	const wanted = words.trim().toLowerCase();
+	return !wanted || fields.some((field) => String(row[field] ?? "").toLowerCase().includes(wanted));
 }
+
+export const matches = (card, view) => passes(card, view) && says(card, view.q, SEARCHED);
 
 export function choices(cards, name, chosen) {
 	const found = new Set(chosen);

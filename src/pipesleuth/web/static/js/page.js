@@ -1,9 +1,8 @@
 // The page's one state: which view is shown, what is loaded for it, and what an event changes.
 
 import { readView, TABS, writeView } from "./address.js";
-import { drawTabs } from "./frame.js";
+import { at, drawTabs, say, tell, title } from "./frame.js";
 import { Lists, question } from "./lists.js";
-import { tell, title } from "./notify.js";
 import { READING } from "./shelf.js";
 import { LISTS, Tickets } from "./tickets.js";
 
@@ -25,10 +24,14 @@ export class Page {
 	#counted = 0;
 	#panels = {};
 
-	constructor(api, clock, say) {
-		Object.assign(this, { api, clock, say, view: readView(location.search, location.hash) });
+	constructor(api, clock) {
+		Object.assign(this, { api, clock, view: readView() });
 		this.lists = new Lists(api, this.tickets, () => this.draw());
-		addEventListener("popstate", () => this.#turn(readView(location.search, location.hash)));
+		addEventListener("popstate", () => this.#turn(readView()));
+	}
+
+	get invites() {
+		return this.me?.role === "admin" && this.config.registration?.policy === "invite";
 	}
 
 	warn = () => ({ share: this.config.sla_warn_share });
@@ -41,6 +44,17 @@ export class Page {
 		else this.go({ ...this.view, ticket: null });
 		if (document.activeElement === document.body) this.board.shelf?.article(id)?.focus({ preventScroll: true });
 	};
+
+	// Waits for what was begun and says how it went; gives the error where there was one.
+	async tried(work, done) {
+		try {
+			await work;
+			if (done) say(done);
+		} catch (error) {
+			say(error.message, true);
+			return error;
+		}
+	}
 
 	go(view, { push = false, typing = false } = {}) {
 		const opened = push && view.ticket !== null ? { opened: true } : push ? null : history.state;
@@ -88,13 +102,13 @@ export class Page {
 	};
 
 	async #panel(tab) {
-		this.#panels[tab] ??= (await import(`./${tab}.js`)).default(this, document.getElementById(tab));
-		return this.#panels[tab];
+		await this.known; // what a tab shows depends on who looks
+		const { default: Panel } = await import(`./${tab}.js`);
+		return (this.#panels[tab] ??= Panel(this, at(tab)));
 	}
 
-	async panel(deed, argument) {
-		return (await this.#panel(this.view.tab))[deed](argument);
-	}
+	// What the tab shown can do besides: its buttons name it.
+	panel = (deed, argument) => this.#panels[this.view.tab]?.[deed]?.(argument);
 
 	apply = (events) => {
 		const now = this.clock.now();

@@ -1,4 +1,4 @@
-// How much of a ticket's time is left, and how loud that must be said.
+// How much of a ticket's time is left, how loud that must be said, and one clock for every timer on the page.
 
 import { duration } from "./times.js";
 
@@ -23,4 +23,25 @@ export function slaText({ state, left }) {
 	if (ENDED[state]) return ENDED[state];
 	if (state !== "over") return `SLA ${duration(left)} left`;
 	return left > 0 ? "SLA breached" : `SLA breached, ${duration(left)} over`;
+}
+
+// `look(id)` finds a ticket, `slept()` is called after this machine slept.
+export function startTimers({ clock, look, warn, slept }) {
+	const tick = () => {
+		if (clock.slept()) slept();
+		tickAll(document, clock.now(), look, warn());
+	};
+	tick();
+	return setInterval(tick, 1000);
+}
+
+export function tickAll(root, now, look, warn) {
+	for (const one of root.querySelectorAll("[data-sla]")) {
+		const card = look(one.dataset.sla);
+		if (!card) continue;
+		const sla = slaOf(card, now, warn);
+		if (one.dataset.state !== sla.state) one.dataset.state = sla.state;
+		if (one.className === "fuse") one.style.setProperty("--share", sla.share.toFixed(3));
+		else if (one.textContent !== slaText(sla)) one.textContent = slaText(sla);
+	}
 }

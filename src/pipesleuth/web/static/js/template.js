@@ -48,8 +48,7 @@ function places(strings) {
 			const hit = token.exec(part);
 			if (!hit) break;
 			at = token.lastIndex;
-			if (state === "text") state = "tag";
-			else if (state === "value") state = "tag";
+			if (state !== "tag") state = "tag";
 			else if (hit[1]) [state, name] = ["value", hit[1].toLowerCase()];
 			else state = "text";
 		}

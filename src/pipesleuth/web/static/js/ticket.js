@@ -1,11 +1,10 @@
 // A whole ticket as sections: cause, evidence, steps, timeline and facts.
 
 import { timer } from "./card.js";
-import { pieces } from "./evidence.js";
 import { away, badge, button, facts, toTicket } from "./furniture.js";
 import { html } from "./template.js";
 import { cut, duration, moment, size } from "./times.js";
-import { actionTone, kindName, plain, sourceName, stateName, STATUSES, times } from "./words.js";
+import { actionTone, kindName, plain, sourceName, stateName, times } from "./words.js";
 
 const KIN = { head: "Repeats", folded: "Repeated by", attempts: "Other attempt", parent: "Called by", children: "Called" };
 
@@ -18,7 +17,7 @@ export function drawTicket({ ticket, timeline, deliveries, related, chain }, now
 
 function head(ticket, now, warn) {
 	return html`<h3 class="title" dir="auto">${ticket.pipeline || "Unknown pipeline"}</h3>
-		<p class="row">${badge(ticket.status, STATUSES[ticket.status] ?? ticket.status)}${badge(ticket.severity, ticket.severity)}
+		<p class="row">${badge(ticket.status, plain(ticket.status))}${badge(ticket.severity, ticket.severity)}
 			${badge(ticket.priority, ticket.priority)}${timer(ticket, now, warn)}</p>`;
 }
 
@@ -41,6 +40,25 @@ export function layers(chain) {
 	return html`<h3>Peeled chain</h3><ol class="timeline">${chain.map(({ kind, code, text, entity, innermost }) => html`<li>
 		${badge(innermost ? "bad" : "quiet", plain(kind))} ${code && html`<code>${code}</code>`} ${entity && html`<bdi class="who">${entity}</bdi>`}
 		${text && text !== entity && html`<p class="quiet" dir="auto">${text}</p>`}</li>`)}</ol>`;
+}
+
+// A raw error cut up, so that quoted evidence is seen where it stands: `[{text, marked}]`, complete and in order; at most 50 spans, overlapping ones joined.
+export function pieces(text, spans) {
+	const whole = String(text ?? "");
+	const wanted = (spans ?? []).slice(0, 50).map((span) => (typeof span === "string" ? span.trim() : ""));
+	const ranges = wanted.map((span) => [span ? whole.indexOf(span) : -1, span.length]).filter(([start]) => start >= 0);
+	const found = [];
+	let at = 0;
+	const add = (end, marked) => {
+		if (end > at) found.push({ text: whole.slice(at, end), marked });
+		at = Math.max(at, end);
+	};
+	for (const [start, length] of ranges.sort((a, b) => a[0] - b[0])) {
+		add(start, false);
+		add(start + length, true);
+	}
+	add(whole.length, false);
+	return found;
 }
 
 function error({ error_message: raw, evidence }) {

@@ -10,8 +10,10 @@ const LONG = ["rca_result", "pipeline", "run_id", "affected_entity"];
 
 // `key` is the question it answers, `arrivals` what events brought while a first page is under way.
 const emptyList = () => ({
-	ids: new Set(), arrivals: null, key: null, cursor: null, total: null, more: false, state: "new", error: null,
+	ids: new Set(), arrivals: null, key: null, cursor: null, state: "new", error: null,
 });
+
+const ordering = (tab, view, now) => comparison(view.sort || usualOrder(tab), new Date(now).toISOString());
 
 export class Tickets {
 	cards = new Map();
@@ -31,6 +33,10 @@ export class Tickets {
 		return true;
 	}
 
+	#listed(id) {
+		return LISTS.some((tab) => this.lists[tab].ids.has(id));
+	}
+
 	page(tab, answer, { first }) {
 		const list = this.lists[tab];
 		if (first) [list.ids, list.arrivals] = [list.arrivals ?? new Set(), null];
@@ -39,8 +45,7 @@ export class Tickets {
 			// An event may have moved it on while the page was under way.
 			if (newest?.status === TABS[tab].status) list.ids.add(card.id);
 		}
-		const { next_cursor: cursor = null, total = null, more = false } = answer;
-		Object.assign(list, { cursor, total, more, state: "ready", error: null });
+		Object.assign(list, { cursor: answer.next_cursor, state: "ready", error: null });
 		if (first) this.prune();
 	}
 
@@ -60,7 +65,7 @@ export class Tickets {
 		this.changed.set(card.id, now);
 		if (event.event === "new_ticket" && this.counts.open >= 0 && matches(card, view)) this.counts.open++;
 		for (const tab of LISTS) this.#place(tab, card, view, now);
-		if (!LISTS.some((tab) => this.lists[tab].ids.has(card.id))) this.cards.delete(card.id);
+		if (!this.#listed(card.id)) this.cards.delete(card.id);
 		return card;
 	}
 
@@ -70,7 +75,6 @@ export class Tickets {
 		// The server may have found it by text the card lacks: a member stays when only the words differ.
 		const belongs = card.status === TABS[tab].status && (member ? passes(card, view) : matches(card, view));
 		if (belongs === member) return;
-		if (list.total !== null) list.total += belongs ? 1 : -1;
 		if (!belongs) {
 			list.ids.delete(card.id);
 			list.arrivals?.delete(card.id);
@@ -81,7 +85,7 @@ export class Tickets {
 	}
 
 	#afterLast(tab, card, view, now) {
-		const compare = comparison(view.sort || usualOrder(tab), new Date(now).toISOString());
+		const compare = ordering(tab, view, now);
 		for (const id of this.lists[tab].ids) if (compare(card, this.cards.get(id)) < 0) return false;
 		return this.lists[tab].ids.size > 0;
 	}
@@ -89,12 +93,12 @@ export class Tickets {
 	shown(tab, view, now) {
 		const cards = [];
 		for (const id of this.lists[tab].ids) if (this.cards.has(id)) cards.push(this.cards.get(id));
-		return cards.sort(comparison(view.sort || usualOrder(tab), new Date(now).toISOString()));
+		return cards.sort(ordering(tab, view, now));
 	}
 
 	// Forgets cards in no list, so that a page open for a week stays small.
 	prune() {
-		for (const id of this.cards.keys()) if (!LISTS.some((tab) => this.lists[tab].ids.has(id))) this.cards.delete(id);
+		for (const id of this.cards.keys()) if (!this.#listed(id)) this.cards.delete(id);
 		for (const id of this.changed.keys()) if (!this.cards.has(id)) this.changed.delete(id);
 	}
 }

@@ -3,15 +3,8 @@
 export const SEVERITIES = ["Critical", "High", "Medium", "Low"];
 export const PRIORITIES = ["P1", "P2", "P3", "P4"];
 export const SOURCES = { data_factory: "Data Factory", databricks: "Databricks" };
-export const STATUSES = { open: "Open", in_progress: "In Progress", acknowledged: "Closed" };
-export const CATEGORIES = (
-	"authentication authorization network_connectivity firewall dns throttling_capacity timeout resource_not_found " +
-	"schema_mismatch data_type_conversion data_quality configuration expression_parameter code_error " +
-	"dependency_failure out_of_memory storage_disk quota_limit concurrency_conflict integration_runtime " +
-	"cluster_provisioning certificate_tls encryption_key unsupported_feature internal_service_error cancelled unknown"
-).split(" ");
 
-const SPECIAL = { dns: "DNS", certificate_tls: "Certificate or TLS" };
+const SPECIAL = { dns: "DNS", certificate_tls: "Certificate or TLS", in_progress: "In Progress", acknowledged: "Closed" };
 
 export function plain(word) {
 	if (!word) return "";
