@@ -21,12 +21,6 @@ ERROR = (
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
-
-
-@pytest.fixture
 async def factory(sandbox: Sandbox) -> AsyncIterator[Source]:
     sources = asked(sandbox)
     yield sources[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,12 +17,6 @@ from platforms import RUN, WORKSPACE, databricks_settings, ended, job_run, job_w
 KNOWN_SINCE = datetime.fromtimestamp(1795140900, UTC)
 ERROR = "AnalysisException: [TABLE_OR_VIEW_NOT_FOUND] The table or view `sales`.`orders` cannot be found."
 TRACE = f"{ERROR}\nFile <command-1>:3"
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
 
 
 def source(sandbox: Sandbox, **changes: Any) -> Databricks:

@@ -25,6 +25,7 @@ from pipesleuth.sandbox import Sandbox
 from pipesleuth.triage.redact import mask
 
 NAMES = ("archive", "jira", "slack", "teams")
+in_both = pytest.mark.parametrize("place", ["jira", "slack"], indirect=True)
 TOKENS = {"jira_api_token": "jira-Token/very+secret", "slack_bot_token": "xoxb-very-secret-token"}
 SIGNATURE = "sandbox-signature"  # of the Teams workflow
 LEAKS = {
@@ -54,12 +55,6 @@ class Place:
                 return sum("Root cause" in json.dumps(post.card) for post in self.sandbox.world.teams.posts)
             case _:
                 return sum(not message.is_reply for message in self.sandbox.world.slack.messages)
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
 
 
 @pytest.fixture(params=NAMES)
@@ -128,6 +123,24 @@ async def test_news_and_status_change_the_same_thing(place: Place) -> None:
     for status in (Status.IN_PROGRESS, Status.ACKNOWLEDGED, Status.OPEN):
         changed = replace(same, status=status, version=receipt.told_audit_id + 2, news=(news(1), news(2)))
         receipt = await told(place, changed, receipt)
+    assert place.things() == 1
+
+
+@in_both
+async def test_a_vendor_that_is_away_leaves_no_doubt(place: Place) -> None:
+    await place.sandbox.go_away()
+    with pytest.raises(Retryable, match="cannot be reached") as problem:
+        await told(place, notice())
+    assert problem.value.everyone
+    assert not problem.value.in_doubt
+
+
+@in_both
+async def test_a_closed_ticket_that_was_never_told_creates_nothing(place: Place) -> None:
+    receipt = await told(place, notice(status=Status.ACKNOWLEDGED))
+    assert receipt.key == ""
+    assert place.things() == 0
+    assert (await told(place, notice(), receipt)).key, "reopened, it is told after all"
     assert place.things() == 1
 
 

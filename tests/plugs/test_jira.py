@@ -21,12 +21,6 @@ CLOSED_BY_US = {"status_by": "pipesleuth"}
 PERSON = {"accountId": "712020:person", "displayName": "Dana Ng", "timeZone": "Europe/Berlin"}
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
-
-
 def settings(sandbox: Sandbox, **changes: Any) -> JiraSettings:
     names = ("ITSM_TOOL", "JIRA_DOMAIN", "JIRA_USER_EMAIL", "JIRA_API_TOKEN", "JIRA_PROJECT_KEY")
     values: dict[str, Any] = {name.lower(): sandbox.environment()[name] for name in names}
@@ -176,16 +170,6 @@ async def test_faults_of_a_create_say_whether_it_may_have_happened(
     assert {name: getattr(problem.value, name) for name in meaning} == meaning
 
 
-async def test_a_jira_that_is_away_leaves_no_doubt(sandbox: Sandbox) -> None:
-    away = Jira(settings(sandbox))
-    await sandbox.go_away()
-    with pytest.raises(Retryable, match="cannot be reached") as problem:
-        await told(away, notice())
-    assert problem.value.everyone
-    assert not problem.value.in_doubt
-    await away.close()
-
-
 async def test_a_bad_token_stops_everyone_and_is_never_repeated(sandbox: Sandbox) -> None:
     sandbox.world.jira.settings["accounts"] = {"pipesleuth@example.com": "the right one"}
     wrong = Jira(settings(sandbox, jira_api_token="very-secret-token"))
@@ -276,13 +260,6 @@ async def test_a_deleted_issue_is_said_so(jira: Jira, sandbox: Sandbox) -> None:
     sandbox.world.jira.issues.clear()
     with pytest.raises(Permanent, match="gone"):
         await told(jira, notice(news=(news(2),)), receipt)
-
-
-async def test_a_closed_ticket_that_was_never_told_creates_nothing(jira: Jira, sandbox: Sandbox) -> None:
-    receipt = await told(jira, notice(status=Status.ACKNOWLEDGED))
-    assert receipt.key == ""
-    assert issues(sandbox) == []
-    assert (await told(jira, notice(), receipt)).key == "OPS-1", "reopened, it is told after all"
 
 
 async def test_our_own_changes_come_back_and_are_ignored(jira: Jira, sandbox: Sandbox) -> None:

@@ -19,12 +19,6 @@ from pipesleuth.model import Notice, Permanent, Receipt, Retryable, Status
 from pipesleuth.sandbox import Sandbox
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
-
-
 def settings(sandbox: Sandbox, **changes: Any) -> SlackSettings:
     names = ("SLACK_API_URL", "SLACK_BOT_TOKEN", "SLACK_ALERT_CHANNEL")
     values: dict[str, Any] = {name.lower(): sandbox.environment()[name] for name in names}
@@ -171,16 +165,6 @@ async def test_429_holds_everyone_back_for_as_long_as_slack_says(slack: Slack, s
     assert (problem.value.after, problem.value.everyone, problem.value.in_doubt) == (30, True, False)
 
 
-async def test_a_slack_that_is_away_leaves_no_doubt(sandbox: Sandbox) -> None:
-    away = Slack(settings(sandbox))
-    await sandbox.go_away()
-    with pytest.raises(Retryable, match="cannot be reached") as problem:
-        await told(away, notice())
-    assert problem.value.everyone
-    assert not problem.value.in_doubt
-    await away.close()
-
-
 @pytest.mark.parametrize(
     ("channel", "reason"),
     [
@@ -218,13 +202,6 @@ async def test_a_deleted_message_is_said_so(slack: Slack, sandbox: Sandbox) -> N
     messages(sandbox).clear()
     with pytest.raises(Permanent, match="deleted in Slack"):
         await told(slack, notice({"severity": "Low"}), receipt)
-
-
-async def test_a_closed_ticket_that_was_never_told_posts_nothing(slack: Slack, sandbox: Sandbox) -> None:
-    receipt = await told(slack, notice(status=Status.ACKNOWLEDGED))
-    assert receipt.key == ""
-    assert messages(sandbox) == []
-    assert (await told(slack, notice(), receipt)).key
 
 
 async def test_routes_send_a_team_s_tickets_to_its_channel_and_keep_them_there(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +20,6 @@ from pipesleuth.sandbox import Sandbox
 from pipesleuth.settings import Settings
 
 EVIL = "[Log in](https://evil.example) **now** <at>everyone</at> {{DATE(2026-11-20T02:00:00Z)}} {{{TIME(x)}}}"
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(port=0) as running:
-        yield running
 
 
 def teams(sandbox: Sandbox, **changes: Any) -> Teams:

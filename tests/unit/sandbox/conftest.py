@@ -60,35 +60,19 @@ async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(verify=PLAIN, base_url=sandbox.url, timeout=10) as client:
-        yield client
+def client(path: str, **how: Any) -> Any:
+    """A fixture: somebody who calls the stand-in under this path."""
+
+    @pytest.fixture
+    async def opened(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+        async with httpx.AsyncClient(verify=PLAIN, base_url=f"{sandbox.url}{path}", timeout=10, **how) as one:
+            yield one
+
+    return opened
 
 
-@pytest.fixture
-async def slack(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": "Bearer xoxb-1"}
-    async with httpx.AsyncClient(verify=PLAIN, base_url=f"{sandbox.url}/slack/api/", headers=headers) as client:
-        yield client
-
-
-@pytest.fixture
-async def jira(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    base = f"{sandbox.url}/jira/rest/api/3/"
-    async with httpx.AsyncClient(verify=PLAIN, base_url=base, auth=("bot@example.com", "token")) as client:
-        yield client
-
-
-@pytest.fixture
-async def databricks(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": "Bearer dapi-1"}
-    async with httpx.AsyncClient(verify=PLAIN, base_url=f"{sandbox.url}/databricks/api/", headers=headers) as client:
-        yield client
-
-
-@pytest.fixture
-async def azure(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"authorization": "Bearer entra"}
-    async with httpx.AsyncClient(verify=PLAIN, base_url=f"{sandbox.url}/azure", headers=headers) as client:
-        yield client
+http = client("")
+slack = client("/slack/api/", headers={"authorization": "Bearer xoxb-1"})
+jira = client("/jira/rest/api/3/", auth=("bot@example.com", "token"))
+databricks = client("/databricks/api/", headers={"authorization": "Bearer dapi-1"})
+azure = client("/azure", headers={"authorization": "Bearer entra"})
