@@ -106,8 +106,7 @@ class Airflow:
             async with asyncio.timeout(seconds):
                 await self._look(self._api, dag, run, learned)
         except TimeoutError:
-            late = Retryable(f"Airflow took longer than {seconds:g} s.")
-            hindrances.add(late.reason, late)
+            hindrances.late("Airflow", seconds)
         except (Retryable, Permanent) as error:
             hindrances.add(f"Airflow did not tell more: {error.reason.rstrip('. ')}.", error)
         facts = {name: value for name, value in learned.failure.facts.items() if name != FACT} | hindrances.fact()

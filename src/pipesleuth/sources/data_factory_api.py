@@ -12,10 +12,10 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from pipesleuth.client import Client, Limits, Vendor
-from pipesleuth.model import Permanent, Retryable
 from pipesleuth.sources.azure_access import AzureAccess
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
 from pipesleuth.sources.fields import items
+from pipesleuth.sources.hindrance import Gone
 
 Json = Mapping[str, Any]
 API_VERSION = {"api-version": "2018-06-01"}
@@ -27,10 +27,6 @@ _FACTORY = re.compile(
     r"/([a-z0-9-]{3,63})",
     re.IGNORECASE | re.ASCII,
 )
-
-
-class Gone(Permanent):
-    """The platform does not know it, or no longer does."""
 
 
 def factory_path(resource_id: str | None) -> str | None:
@@ -112,11 +108,6 @@ class Factories:
             said = self._client.sentence(answer)
             raise Gone(f"Data Factory does not know it, or no longer does (it keeps runs for 45 days): {said}.")
         raise self._client.refusal(answer, HINT)
-
-
-def reason_of(error: Retryable | Permanent) -> str:
-    """The sentence of a refusal, with its full stop."""
-    return error.reason.rstrip(". ") + "."
 
 
 def _arm_time(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pipesleuth.model import Failure, Permanent, Retryable
 from pipesleuth.sources import text
 from pipesleuth.sources.contract import Told
-from pipesleuth.sources.data_factory_api import Factories, Json, reason_of
+from pipesleuth.sources.data_factory_api import Factories, Json
 from pipesleuth.sources.data_factory_run import (
     activity_error,
     child_run,
@@ -22,7 +22,7 @@ from pipesleuth.sources.data_factory_run import (
     run_facts,
     run_group,
 )
-from pipesleuth.sources.hindrance import FACT, Hindrances
+from pipesleuth.sources.hindrance import FACT, Hindrances, reason_of
 
 T = TypeVar("T")
 DEEPEST = 8
@@ -170,5 +170,5 @@ class Cause:
         try:
             return await call
         except (Retryable, Permanent) as error:
-            self.hindrances.add(f"{what[:1].upper()}{what[1:]} could not be read: {reason_of(error)}", error)
+            self.hindrances.unread(what, error)
             return None

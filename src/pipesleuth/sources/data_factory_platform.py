@@ -11,7 +11,7 @@ from pipesleuth.model import Failure, Permanent, Retryable
 from pipesleuth.sources import text
 from pipesleuth.sources.alert import FACTORY_TYPE
 from pipesleuth.sources.contract import History, Told
-from pipesleuth.sources.data_factory_api import Factories, factory_path, reason_of
+from pipesleuth.sources.data_factory_api import Factories, factory_path
 from pipesleuth.sources.data_factory_cause import Cause, Databricks
 from pipesleuth.sources.data_factory_run import failure_of
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
@@ -62,8 +62,7 @@ class DataFactoryPlatform:
             async with asyncio.timeout(seconds):
                 await cause.of_run(failure.run_id)
         except TimeoutError:
-            late = Retryable(f"Data Factory took longer than {seconds:g} s.")
-            cause.hindrances.add(late.reason, late)
+            cause.hindrances.late("Data Factory", seconds)
         return cause.told()
 
     async def failed_runs(self, since: datetime, until: datetime) -> History:
@@ -100,10 +99,9 @@ class DataFactoryPlatform:
                 listed = await self._factories.failed_runs(factory, start - MARGIN, end + MARGIN, _pipeline_of(failure))
             runs = [each for run in listed[:MOST_RUNS] if (each := failure_of(run, factory)) is not None]
         except TimeoutError:
-            late = Retryable(f"Data Factory took longer than {seconds:g} s.")
-            trouble.add(late.reason, late)
+            trouble.late("Data Factory", seconds)
         except (Retryable, Permanent) as error:
-            trouble.add(f"The run history could not be read: {reason_of(error)}", error)
+            trouble.unread("the run history", error)
         if not runs and trouble.worst is None:
             none = Retryable("The run history shows no failed run in the alert's window yet.")
             trouble.add(none.reason, none)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from pipesleuth.client import Client, Limits, Vendor
-from pipesleuth.model import NOTHING, Permanent, Retryable
+from pipesleuth.model import NOTHING
 from pipesleuth.sources.databricks_access import Access
 from pipesleuth.sources.fields import items
+from pipesleuth.sources.hindrance import Gone
 
 Json = Mapping[str, Any]
 LIMITS = Limits(connect=4, read=8, whole=10)
@@ -115,12 +116,3 @@ class Workspace:
         if answer.status == 404 or "does not exist" in said:
             raise Gone(f"Databricks does not know it, or no longer does (it keeps runs for 60 days): {said}.")
         raise refusal
-
-
-class Gone(Permanent):
-    """The platform does not know it, or no longer does."""
-
-
-def reason_of(error: Retryable | Permanent) -> str:
-    """The sentence of a refusal, with its full stop."""
-    return error.reason.rstrip(". ") + "."

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pipesleuth.model import Failure, Permanent, Retryable
 from pipesleuth.sources import text
 from pipesleuth.sources.contract import Told
-from pipesleuth.sources.databricks_api import Workspace, reason_of
+from pipesleuth.sources.databricks_api import Workspace
 from pipesleuth.sources.databricks_run import (
     Json,
     Key,
@@ -249,7 +249,7 @@ class Cause:
         try:
             return await ask()
         except (Retryable, Permanent) as error:
-            self.hindrances.add(f"{what[:1].upper()}{what[1:]} could not be read: {reason_of(error)}", error)
+            self.hindrances.unread(what, error)
             return None
 
 

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from pipesleuth.model import Failure, Permanent, Retryable
+from pipesleuth.model import Failure, Permanent
 from pipesleuth.sources import databricks_run as reading
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.databricks_access import Access
-from pipesleuth.sources.databricks_api import Gone, Workspace
+from pipesleuth.sources.databricks_api import Workspace
 from pipesleuth.sources.databricks_cause import Cause
 from pipesleuth.sources.databricks_run import Json, Key, key_of
 from pipesleuth.sources.databricks_settings import DatabricksSettings
+from pipesleuth.sources.hindrance import Gone
 from pipesleuth.sources.workspace import id_in_address, run_key
 
 LOOK_BACK = timedelta(hours=24)  # runs are listed by when they began: so long may one have run that ends just now
@@ -58,8 +59,7 @@ class DatabricksPlatform:
             async with asyncio.timeout(seconds):
                 await (cause.of_run(key) if key is not None else cause.of_cluster(cluster or ""))
         except TimeoutError:
-            late = Retryable(f"Databricks took longer than {seconds:g} s.")
-            cause.hindrances.add(late.reason, late)
+            cause.hindrances.late("Databricks", seconds)
         return cause.told()
 
     async def of_page(self, page: str, failure: Failure, *, known_since: datetime, seconds: float) -> Told | None:
@@ -77,8 +77,7 @@ class DatabricksPlatform:
             async with asyncio.timeout(seconds):
                 await cause.of_run(Key(None, run))
         except TimeoutError:
-            late = Retryable(f"Databricks took longer than {seconds:g} s.")
-            cause.hindrances.add(late.reason, late)
+            cause.hindrances.late("Databricks", seconds)
         return cause.told()
 
     async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:

@@ -7,6 +7,15 @@ from pipesleuth.model import Permanent, Retryable
 FACT, LONGEST = "enrichment", 600
 
 
+class Gone(Permanent):
+    """The platform does not know it, or no longer does."""
+
+
+def reason_of(error: Retryable | Permanent) -> str:
+    """The sentence of a refusal, with its full stop."""
+    return error.reason.rstrip(". ") + "."
+
+
 class Hindrances:
     """Collects what could not be read while one failure was asked about."""
 
@@ -21,6 +30,15 @@ class Hindrances:
         # One that may pass decides: it is worth another try, whatever else is missing for good.
         if self._worst is None or (isinstance(error, Retryable) and isinstance(self._worst, Permanent)):
             self._worst = error
+
+    def unread(self, what: str, error: Retryable | Permanent) -> None:
+        """`what` was refused."""
+        self.add(f"{what[:1].upper()}{what[1:]} could not be read: {reason_of(error)}", error)
+
+    def late(self, whose: str, seconds: float) -> None:
+        """An answer did not come within so many seconds."""
+        error = Retryable(f"{whose} took longer than {seconds:g} s.")
+        self.add(error.reason, error)
 
     @property
     def text(self) -> str:
