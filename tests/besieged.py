@@ -9,18 +9,14 @@ import sqlite3
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import httpx
-from sqlalchemy import create_engine
 
-from pipesleuth.accounts import add_user
-from pipesleuth.db.upgrade import upgrade
+from dashboards import people
 from pipesleuth.sandbox import BackgroundSandbox, run_in_background
-from places import ADMIN, PASSWORD, RESPONDER, VIEWER, settings_in
+from places import ADMIN, PASSWORD, VIEWER
 from served import KEY, Served
 
 SENDER = {"x-api-key": KEY}
@@ -91,14 +87,7 @@ class House:
 @contextlib.contextmanager
 def besieged(folder: Path, port: int) -> Generator[House]:
     """Start it, and stop it."""
-    database = settings_in(folder).database
-    upgrade(database)
-    engine = create_engine(database)
-    cheap = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
-    with engine.begin() as connection:
-        for email, role in ((ADMIN, "admin"), (RESPONDER, "responder"), (VIEWER, "viewer")):
-            add_user(connection, email, cheap, email.partition("@")[0], role, datetime.now(UTC))
-    engine.dispose()
+    people(folder)
     limits = ("ADDRESS_REQUESTS_PER_SECOND", "WRONG_KEYS_PER_MINUTE", "TRIES_PER_ADDRESS", "TRIES_PER_ACCOUNT")
     with run_in_background() as sandbox:
         vendors = {

@@ -14,16 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from child_process import stop, wait_until_ready
-from pipesleuth.accounts import add_user
+from child_process import status, stop, wait_until_ready
 from pipesleuth.db.database import Database
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.sandbox.server import BackgroundSandbox
-from places import ADMIN, API_KEY, PASSWORD, RESPONDER, SENDER, SIGNING_KEY, VIEWER, adf, alert, settings_in
+from places import API_KEY, PASSWORD, RESPONDER, SENDER, SIGNING_KEY, add_people, adf, alert, cheap_hash, settings_in
 
 PATIENCE = 10_000
 
@@ -86,10 +84,8 @@ def people(folder: Path) -> None:
     """A viewer, a responder and an admin, with a hash that is cheap to check."""
     settings = settings_in(folder)
     upgrade(settings.database)
-    cheap = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
     with contextlib.closing(Database(settings.database)) as database, database.engine.begin() as connection:
-        for email, role in ((RESPONDER, "responder"), (ADMIN, "admin"), (VIEWER, "viewer")):
-            add_user(connection, email, cheap, email.partition("@")[0].title(), role, datetime.now(UTC))
+        add_people(connection, cheap_hash(), datetime.now(UTC))
 
 
 @contextlib.contextmanager
@@ -110,17 +106,10 @@ def service(folder: Path, port: int, environment: Mapping[str, str]) -> Generato
             stderr=out,
         )
         try:
-            wait_until_ready(process, lambda: _ready(port), log=log)
+            wait_until_ready(process, lambda: status(port, "/readyz") == 200, log=log)
             yield
         finally:
             stop(process)
-
-
-def _ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @dataclass(slots=True)

@@ -8,17 +8,20 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+import bcrypt
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, select, text
 
 import elsewhere
-from pipesleuth.accounts import add_user
+from pipesleuth.accounts.people import add_user
 from pipesleuth.app import build
+from pipesleuth.assembly import load_triage
 from pipesleuth.db.tables import AuditLine, Inbound, Payload, Ticket, Todo
 from pipesleuth.destinations.archive import Archive, ArchiveSettings
 from pipesleuth.destinations.contract import Destination
@@ -62,6 +65,18 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     if elsewhere.URL is not None:
         values["database_url"] = elsewhere.URL
     return Settings(_env_file=None, **(values | changes))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
+
+
+@cache
+def knowledge() -> Triage:
+    """The knowledge base, read once in each process: that takes a second."""
+    return load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # the same
+
+
+@cache
+def cheap_hash() -> str:
+    """A bcrypt hash of the tests' password that takes a millisecond to compare, not a quarter of a second."""
+    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
 
 
 def local_archive(folder: Path) -> Archive:
@@ -192,7 +207,7 @@ async def opened(
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with running(parts), httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         parts.worker = worker
-        await parts.database.write(lambda c: _people(c, password_hash, clock()))
+        await parts.database.write(lambda c: add_people(c, password_hash, clock()))
         try:
             yield Place(app, parts, client, clock, folder)
         finally:
@@ -200,7 +215,8 @@ async def opened(
                 parts.worker = None
 
 
-def _people(connection: Connection, password_hash: str, now: datetime) -> None:
+def add_people(connection: Connection, password_hash: str, now: datetime) -> None:
+    """A responder, an admin and a viewer, where nobody is yet."""
     if connection.execute(text("SELECT count(*) FROM users")).scalar():
         return
     for email, role in ((RESPONDER, "responder"), (ADMIN, "admin"), (VIEWER, "viewer")):

@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
+from pipesleuth.accounts import people
 from places import ADMIN, PASSWORD, RESPONDER, SIGNING_KEY, Place
 
 NEW = {"email": "new@sigmoidanalytics.com", "password": "long enough", "full_name": "New Person"}
@@ -180,8 +181,6 @@ async def test_names_are_kept_in_one_visible_line(place: Place) -> None:
 
 
 async def test_a_token_ends_with_its_time_its_session_its_password_or_its_person(place: Place) -> None:
-    from pipesleuth import accounts  # noqa: PLC0415  # what the command line does
-
     one, other = await place.signed_in(), await place.signed_in()
     assert (await place.client.post("/api/logout", headers=one)).status_code == 200
     answer = await place.client.get("/api/me", headers=one)
@@ -191,26 +190,24 @@ async def test_a_token_ends_with_its_time_its_session_its_password_or_its_person
     place.clock.turn(12 * 3600)
     assert (await place.client.get("/api/me", headers=other)).status_code == 401
     third = await place.signed_in()
-    secret = await place.read(lambda c: accounts.all_users(c)[0]["password_hash"])
-    await place.parts.database.write(lambda c: accounts.set_password(c, RESPONDER, secret))
+    secret = await place.read(lambda c: people.all_users(c)[0]["password_hash"])
+    await place.parts.database.write(lambda c: people.set_password(c, RESPONDER, secret))
     place.parts.house.accounts.forget()
     assert (await place.client.get("/api/me", headers=third)).status_code == 401
     admin = await place.signed_in(ADMIN)
-    await place.parts.database.write(lambda c: accounts.disable_user(c, ADMIN))
+    await place.parts.database.write(lambda c: people.disable_user(c, ADMIN))
     place.parts.house.accounts.forget()
     assert (await place.client.get("/api/me", headers=admin)).status_code == 401
     assert (await login(place, ADMIN, PASSWORD)).status_code == 401
 
 
 async def test_a_renewal_that_a_new_password_overtakes_ends_with_its_session(place: Place) -> None:
-    from pipesleuth import accounts  # noqa: PLC0415  # what the command line does
-
-    people = place.parts.house.accounts
-    who = await people.person((await place.signed_in())["authorization"].removeprefix("Bearer "))
-    secret = await place.read(lambda c: accounts.all_users(c)[0]["password_hash"])
-    await place.parts.database.write(lambda c: accounts.set_password(c, RESPONDER, secret))
-    people.forget()
-    assert (await place.client.get("/api/me", headers=bearer(people.renewed(who)))).status_code == 401
+    sessions = place.parts.house.accounts
+    who = await sessions.person((await place.signed_in())["authorization"].removeprefix("Bearer "))
+    secret = await place.read(lambda c: people.all_users(c)[0]["password_hash"])
+    await place.parts.database.write(lambda c: people.set_password(c, RESPONDER, secret))
+    sessions.forget()
+    assert (await place.client.get("/api/me", headers=bearer(sessions.renewed(who)))).status_code == 401
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 import vendors
 from admissions import admitted, verdict
-from pipesleuth import accounts
+from pipesleuth.accounts.people import hashed
 from pipesleuth.cli.serve import serve
 from pipesleuth.db.tables import User
 from pipesleuth.model import Confidence, Notice, Priority, Receipt, Severity, SlaStatus, Status
@@ -85,7 +85,7 @@ async def test_a_password_is_kept_as_its_bcrypt_hash_only(place: Place) -> None:
     assert kept is not None
     assert kept.startswith("$2b$")
     assert bcrypt.checkpw(b"long enough", kept.encode())
-    assert accounts.hashed("long enough") != kept, "each hash has a salt of its own"
+    assert hashed("long enough") != kept, "each hash has a salt of its own"
 
 
 def test_the_words_of_a_ticket_are_the_missions() -> None:

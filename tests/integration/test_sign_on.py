@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from pipesleuth.accounts import all_users, disable_user
+from pipesleuth.accounts.people import all_users, disable_user
 from pipesleuth.accounts.sign_on_settings import SignOnSettings
 from pipesleuth.model import WrongSetting
 from pipesleuth.sandbox import Sandbox

@@ -118,7 +118,7 @@ async def _started(server: uvicorn.Server) -> None:
 
 async def _make_user(app: FastAPI, password: str) -> None:
     """The demo's user, an administrator; one that is there already keeps its place."""
-    from pipesleuth.accounts import Refused, add_user, hashed  # noqa: PLC0415  # bcrypt is loaded here only
+    from pipesleuth.accounts.people import Refused, add_user, hashed  # noqa: PLC0415  # bcrypt is loaded here only
 
     house: House = app.state.house
     secret = await asyncio.to_thread(hashed, password)

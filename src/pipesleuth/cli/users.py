@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipesleuth.accounts import (
+from pipesleuth.accounts.people import (
     ROLES,
     Refused,
     add_user,
@@ -19,11 +19,11 @@ from pipesleuth.accounts import (
     disable_user,
     enable_user,
     hashed,
+    of_our_domains,
     plain_email,
     set_password,
     set_role,
 )
-from pipesleuth.accounts.people import of_our_domains
 from pipesleuth.accounts.registration import INVITATION_DAYS, new_invitation
 from pipesleuth.cli.database import written
 from pipesleuth.model import PipesleuthError
