@@ -10,6 +10,8 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 export PYTHON
+# Where this is set, every process of the program and of its tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 BENCHES ?= intake servers drain lists dashboard channels
 # Three at once on two cores: tests of processes wait more than they compute. In the order of the files, the slow

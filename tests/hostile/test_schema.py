@@ -7,25 +7,10 @@ from typing import Any
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from besieged import SENDER, House
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 # Each ends or spends what the others need: sessions, and seconds of hashing.
 ENDING = ("/api/logout",)
 SLOW = ("/api/login", "/api/register")
@@ -48,6 +33,8 @@ def test_no_answer_is_off_the_document_however_long_one_asks(who: str, house: Ho
 
 def asked(house: House, who: str, examples: int) -> None:
     """Ask every operation so many times; fails with all that went wrong, an operation each."""
+    import schemathesis  # noqa: PLC0415  # takes a second, in each process that collects tests
+
     schema: Any = schemathesis.openapi.from_url(f"{house.served.url}/openapi.json")
     headers, faults, operations = identities(house)[who], list[str](), 0
     with requests.Session() as session:
@@ -65,6 +52,17 @@ def asked(house: House, who: str, examples: int) -> None:
 
 
 def _holds(operation: Any, headers: dict[str, str], session: requests.Session, examples: int) -> None:
+    from schemathesis.checks import not_a_server_error  # noqa: PLC0415  # as above
+    from schemathesis.specs.openapi import checks  # noqa: PLC0415  # as above
+
+    held = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_headers_conformance,
+        checks.response_schema_conformance,
+    ]
+
     @settings(
         max_examples=examples,
         deadline=None,
@@ -76,6 +74,6 @@ def _holds(operation: Any, headers: dict[str, str], session: requests.Session, e
     @given(case=operation.as_strategy())
     def holds(case: Any) -> None:
         response = case.call(headers=headers, session=session, timeout=20)
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=held)
 
     holds()
