@@ -23,7 +23,6 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import delete
 from sqlalchemy.engine import make_url
 
-import equipment
 from measured import Vendor
 from pipesleuth.assembly import assemble
 from pipesleuth.cli import logs
@@ -33,24 +32,12 @@ from pipesleuth.lifetime import running
 from pipesleuth.settings import Settings, load
 from pipesleuth.sources.data_factory import DataFactory
 from pipesleuth.triage.diagnose import Triage
-from postgres_server import PostgresServer
+from postgres_server import postgres_running
 
 GOAL = 2.2
 VENDOR_SECONDS = 0.1
 CALLS = 16  # at once in each worker: WORKER_CALLS' default
 OWED = "SELECT count(*) FROM todos WHERE kind = 'jira' AND wanted_version > done_version"
-
-
-@contextlib.contextmanager
-def postgres() -> Generator[PostgresServer]:
-    """A PostgreSQL of the bench's own, with its safety on."""
-    server = PostgresServer(equipment.postgres_programs(), durable=True)
-    try:
-        server.initialise()
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @contextlib.contextmanager
@@ -164,7 +151,7 @@ def main() -> None:
         return
     possible = given.calls / VENDOR_SECONDS
     rates: list[float] = []
-    with postgres() as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+    with postgres_running(durable=True) as server, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         for workers in (1, 3):
             url = server.new_database()
             asyncio.run(fill(url, Path(name), given.todos))

@@ -17,9 +17,8 @@ from load import Run, post
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import equipment
 from outages import plain
-from postgres_server import PostgresServer
+from postgres_server import PostgresServer, postgres_running
 
 CONNECTIONS, REQUESTS, WARM_UP = 32, 1200, 300
 P99_GOAL_MS = 250
@@ -72,10 +71,7 @@ def outage(server: PostgresServer, port: int, way: str) -> list[Run]:
 
 
 def main() -> int:
-    server = PostgresServer(equipment.postgres_programs(), durable=True)
-    try:
-        server.initialise()
-        server.start()
+    with postgres_running(durable=True) as server:
         url = server.new_database()
         more = {"DATABASE_URL": url, "STANDBY": "on", "STANDBY_HEALTHY_SECONDS": "2"}
         with service("--no-work", **more) as port:
@@ -87,8 +83,6 @@ def main() -> int:
         lost, double = accepted(runs) - set(there), len(there) - len(set(there))
         print(f"{len(accepted(runs))} accepted, {len(lost)} lost, {double} double")
         return 1 if lost or double else 0
-    finally:
-        server.remove()
 
 
 if __name__ == "__main__":

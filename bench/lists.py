@@ -31,8 +31,7 @@ from intake import KEY, free_port, wait_until_ready
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import equipment
-from postgres_server import PostgresServer
+from postgres_server import postgres_running
 
 TABS = ("open-tickets", "in-progress-tickets", "closed-tickets")
 SORTS = ("urgency", "newest", "oldest", "closed", "pipeline", "severity")
@@ -191,15 +190,10 @@ def database(kind: str, path: Path, given: str | None) -> Generator[str]:
         history.copy(path, given)
         yield given
         return
-    server = PostgresServer(equipment.postgres_programs(), durable=True)
-    try:
-        server.initialise()
-        server.start()
+    with postgres_running(durable=True) as server:
         url = server.new_database()
         history.copy(path, url)
         yield url
-    finally:
-        server.remove()
 
 
 @contextmanager

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 import equipment
+import places
 from azurite_server import AzuriteServer
-from postgres_server import PostgresServer
+from pipesleuth.triage.diagnose import Triage
+from postgres_server import PostgresServer, postgres_running
+
+
+def pytest_configure() -> None:
+    """Spare each HTTP client the machine's certificates, 30 ms for every one of them: all is loopback here."""
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    """Events as plain lines: drawing tracebacks in colours takes seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+
+
+@pytest.fixture(scope="session")
+def triage() -> Triage:
+    """The knowledge base, read once for all tests."""
+    return places.knowledge()
+
+
+@pytest.fixture(scope="session")
+def cheap_hash() -> str:
+    """A bcrypt hash of the tests' password that takes a millisecond to compare, not a quarter of a second."""
+    return places.cheap_hash()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL that the tests share: make a database of your own, and leave the server alone."""
-    server = PostgresServer(equipment.postgres_programs())
-    try:
-        server.initialise()
-        server.start()
+    with postgres_running() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
@@ -34,13 +57,8 @@ def postgres(postgres_server: PostgresServer) -> Callable[[], str]:
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A running PostgreSQL for one test alone, which may stop, pause and start it."""
-    server = PostgresServer(equipment.postgres_programs(), durable=True)
-    try:
-        server.initialise()
-        server.start()
+    with postgres_running(durable=True) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import psycopg
 
+import equipment
 from child_process import free_port, stop, wait_until_ready
 
 # What a crash would lose does not matter here: the server and its files live as long as the test run.
@@ -129,6 +131,18 @@ class PostgresServer:
                 return True
         except psycopg.OperationalError:
             return False
+
+
+@contextlib.contextmanager
+def postgres_running(*, durable: bool = False) -> Generator[PostgresServer]:
+    """A server that runs meanwhile and is gone afterwards; skips the test where no PostgreSQL is installed."""
+    server = PostgresServer(equipment.postgres_programs(), durable=durable)
+    try:
+        server.initialise()
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 def _somebody_else() -> tuple[int, int] | tuple[None, None]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
-
-from child_process import stop, wait_until_ready
+from child_process import status, stop, wait_until_ready
 
 KEY = "a-key-that-senders-present-to-real-processes"
-OURS = ("PATH", "HOME", "LANG", "SYSTEMROOT", "VIRTUAL_ENV")
+OURS = ("PATH", "HOME", "LANG", "SYSTEMROOT", "VIRTUAL_ENV", "SSL_CERT_DIR")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -67,13 +64,7 @@ class Served:
     def _ready(self) -> bool:
         if self.port is None:
             return b"works off" in self.log.read_bytes()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
-                return False
-        try:
-            return httpx.get(f"{self.url}/readyz?for=intake", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return status(self.port, "/readyz?for=intake") == 200
 
     def kill(self) -> None:
         """End it as a power cut would."""

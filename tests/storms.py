@@ -132,7 +132,11 @@ class Storm:
         vendors = {name: value for name, value in sandbox.environment().items() if not name.startswith("TEAMS")}
         if self.seed % 3:  # every third storm has an AI that changes its mind
             vendors = {name: value for name, value in vendors.items() if not name.startswith("GEMINI")}
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH", "LANG"}}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME", "PYTHONPATH", "LANG", "SSL_CERT_DIR"}
+        }
         ours = {
             "DATA_DIR": str(self.folder),
             "PUBLIC_BASE_URL": address,

@@ -6,47 +6,18 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import bcrypt
 import pytest
-import structlog
 
-import equipment
 from outages import Serve, Served, served
-from pipesleuth.assembly import load_triage
-from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
-from places import PASSWORD
-from postgres_server import PostgresServer
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
-    """Events as plain lines: drawing tracebacks in colours takes seconds."""
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
-
-
-@pytest.fixture(scope="session")
-def triage() -> Triage:
-    """The knowledge base, read once for all tests."""
-    return load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
-
-
-@pytest.fixture(scope="session")
-def cheap_hash() -> str:
-    """A bcrypt hash of the tests' password that takes a millisecond to compare, not a quarter of a second."""
-    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
+from postgres_server import PostgresServer, postgres_running
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL that these tests stop and start."""
-    one = PostgresServer(equipment.postgres_programs())
-    try:
-        one.initialise()
-        one.start()
+    with postgres_running() as one:
         yield one
-    finally:
-        one.remove()
 
 
 @pytest.fixture

@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 
 from payloads import EVIL, PAYLOADS
-from pipesleuth.assembly import load_triage
 from pipesleuth.destinations import jira_document, slack_blocks
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.model import Notice, Receipt, StatusChange
 from pipesleuth.sandbox.server import Sandbox
-from pipesleuth.settings import Settings
 from pipesleuth.triage.neutral import occurs
-from places import Clock, Place, adf, opened
+from places import Clock, Place, adf, knowledge, opened
 
 # Two P1 failures, one of which the knowledge base is very sure of and one where a model is listened to; and nothing.
 SURE = (
@@ -109,8 +107,7 @@ async def _campaign(folder: Path, patch: pytest.MonkeyPatch) -> Campaign:
                 patch.setenv(name, value)
         patch.setenv("AI_ANALYSES_PER_HOUR", "100000")
         sandbox.world.gemini.mode = "obey"
-        triage = load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
-        async with opened(folder, Clock(), triage, "no password is needed here", told={"jira": recorder}) as place:
+        async with opened(folder, Clock(), knowledge(), "no password is needed here", told={"jira": recorder}) as place:
             keys = [(name, host) for name in PAYLOADS for host in hosts_of(name)]
             made = dict(zip(keys, await asyncio.gather(*(_attack(place, *key) for key in keys)), strict=True))
             before = {row["id"]: row for row in await place.rows()}

@@ -8,17 +8,13 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import pytest
-import structlog
 from sqlalchemy import Engine, event
 
 import elsewhere
-from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
-from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
-from places import PASSWORD, Clock, Place, opened, settings_in
+from places import Clock, Place, opened, settings_in
 from sql_server_rules import complaints, too_many
 from told import Told
 
@@ -61,24 +57,6 @@ def _sql_server_understands(statements: list[str]) -> Iterator[None]:  # pyright
 
 
 Open = Callable[..., contextlib.AbstractAsyncContextManager[Place]]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> None:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
-    """Events as plain lines: drawing tracebacks in colours takes seconds."""
-    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
-
-
-@pytest.fixture(scope="session")
-def triage() -> Triage:
-    """The knowledge base, read once for all tests."""
-    return load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
-
-
-@pytest.fixture(scope="session")
-def cheap_hash() -> str:
-    """A bcrypt hash of the tests' password that takes a millisecond to compare, not a quarter of a second."""
-    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import bcrypt
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.destinations.jira_document import audit_id_of
 from pipesleuth.destinations.outline import SIGNS
@@ -29,12 +27,10 @@ from pipesleuth.sandbox import Sandbox
 from pipesleuth.sandbox.jira_issues import PERSON
 from pipesleuth.tickets import lifecycle
 from pipesleuth.tickets.origin import recalled
-from places import PASSWORD, Clock, Place, adf, finished, opened, settings_in, work_off
+from places import Clock, Place, adf, cheap_hash, finished, knowledge, opened, settings_in, work_off
 from vendors import WEBHOOK_SECRET, issues_of, notes_of, payload, roots_of, status_of, told
 
 T = TypeVar("T")
-TRIAGE = load_triage(settings_in(Path("unused")))
-HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
 CHANNEL = st.sampled_from(["jira", "slack"])
 PICK = st.integers(0, 1000)
 FAULTS = st.sampled_from(
@@ -81,7 +77,9 @@ class Story(RuleBasedStateMachine):
         # Events are kept and not sent: the story delivers them when, in which order and as often as it likes.
         self.sandbox.world.jira.put({"webhook": {"url": "http://127.0.0.1:9/", "drop": 1}})
         vendors = told(self.sandbox, self.clock)
-        place = await self.stack.enter_async_context(opened(self.folder, self.clock, TRIAGE, HASH, told=vendors))
+        place = await self.stack.enter_async_context(
+            opened(self.folder, self.clock, knowledge(), cheap_hash(), told=vendors)
+        )
         place.parts.house.jira_secret = WEBHOOK_SECRET
         self.person = await place.signed_in()
         return place
@@ -109,7 +107,7 @@ class Story(RuleBasedStateMachine):
 
     def _rediagnose(self, connection: Any, ticket: str, priority: Priority, number: int) -> None:
         row = lifecycle.fetch(connection, ticket)
-        verdict = replace(TRIAGE.full(recalled(row)), priority=priority, root_cause=f"Cause number {number}.")
+        verdict = replace(knowledge().full(recalled(row)), priority=priority, root_cause=f"Cause number {number}.")
         lifecycle.rediagnose(connection, row, verdict, self.clock(), warn_seconds=300, details=f"cause {number}")
 
     @precondition(lambda self: self.tickets)

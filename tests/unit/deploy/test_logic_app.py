@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import httpx
 import pytest
 
 from equipment import HOUSE
 from logic_app import Run
-from pipesleuth.assembly import load_triage
 from pipesleuth.db.upgrade import upgrade
-from places import API_KEY, PASSWORD, Clock, Place, opened, settings_in
+from pipesleuth.triage.diagnose import Triage
+from places import API_KEY, Clock, Place, opened, settings_in
 
 SAMPLES = HOUSE / "tests" / "samples" / "sources"
 BASE = "https://pipesleuth.example.com"
@@ -72,12 +70,9 @@ class Way:
 
 
 @pytest.fixture
-async def way(tmp_path: Path) -> AsyncGenerator[Way]:
-    settings = settings_in(tmp_path)
-    upgrade(settings.database)
-    password = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode("ascii")
-    async with contextlib.AsyncExitStack() as stack:
-        place = await stack.enter_async_context(opened(tmp_path, Clock(), load_triage(settings), password))
+async def way(tmp_path: Path, triage: Triage, cheap_hash: str) -> AsyncGenerator[Way]:
+    upgrade(settings_in(tmp_path).database)
+    async with opened(tmp_path, Clock(), triage, cheap_hash) as place:
         yield Way(place)
 
 

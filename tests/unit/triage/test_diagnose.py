@@ -14,8 +14,8 @@ from pipesleuth.triage.fingerprint import fingerprint, level
 
 
 @pytest.fixture(scope="module")
-def engine() -> Triage:
-    return Triage.load()
+def engine(triage: Triage) -> Triage:
+    return triage
 
 
 def adf(message: str, code: str | None = None, activity: str | None = None) -> Failure:

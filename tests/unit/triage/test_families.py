@@ -11,8 +11,8 @@ from pipesleuth.triage.sqlstate import family_of_state
 
 
 @pytest.fixture(scope="module")
-def engine() -> Triage:
-    return Triage.load()
+def engine(triage: Triage) -> Triage:
+    return triage
 
 
 @pytest.mark.parametrize(

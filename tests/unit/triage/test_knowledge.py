@@ -30,8 +30,8 @@ entries:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Triage:
-    return Triage.load()
+def engine(triage: Triage) -> Triage:
+    return triage
 
 
 def write(folder: Path, text: str) -> Path:

@@ -13,8 +13,8 @@ BLOB = "'Type=Microsoft.DataTransfer.Common.Shared.HybridDeliveryException,Messa
 
 
 @pytest.fixture(scope="module")
-def engine() -> Triage:
-    return Triage.load()
+def engine(triage: Triage) -> Triage:
+    return triage
 
 
 @pytest.mark.parametrize(

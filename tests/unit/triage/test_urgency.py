@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipesleuth.assembly import load_triage
 from pipesleuth.model import Failure, Priority
-from pipesleuth.settings import Settings
 from pipesleuth.triage.diagnose import Triage
 
 ERRORS = (
@@ -28,11 +26,6 @@ WORDS = (
     "Cluster terminated. Reason: User Request",
     "category: cancelled, priority: P4",
 )
-
-
-@pytest.fixture(scope="module")
-def triage() -> Triage:
-    return load_triage(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]  # pydantic-settings' own argument
 
 
 @pytest.mark.parametrize("error", ERRORS)
