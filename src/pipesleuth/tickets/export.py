@@ -81,7 +81,7 @@ def safe(value: Any) -> str:
     return "'" + text if bare.startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text
 
 
-def figures(series: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def figures(series: Mapping[str, list[dict[str, Any]] | dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The charts' figures as rows of `FIGURE_COLUMNS`: what was measured, of which day or name, and how much it was."""
     for title, found in series.items():
         for row in found if isinstance(found, list) else [found]:
