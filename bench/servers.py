@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -15,11 +16,13 @@ import uvloop
 import websockets
 from sqlalchemy.engine import make_url
 
-from drain import postgres
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
 from intake import KEY, bodies, load, service
 from live import send, token
 from load import Run, post
 from pipesleuth.db.upgrade import upgrade
+from postgres_server import postgres_running
 
 SERVERS = 3
 CONNECTIONS = 32  # at each server
@@ -110,7 +113,7 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=600, help="how many failures each side of a round takes in")
     options.add_argument("--rounds", type=int, default=3, help="how many rounds")
     given = options.parse_args()
-    with postgres() as server, tempfile.TemporaryDirectory() as name, ExitStack() as opened:
+    with postgres_running(durable=True) as server, tempfile.TemporaryDirectory() as name, ExitStack() as opened:
         url = server.new_database()
         upgrade(make_url(url))
         rooms = [Path(name) / str(number) for number in range(SERVERS)]
