@@ -18,9 +18,12 @@ from postgres_server import PostgresServer, postgres_running
 
 
 def pytest_configure() -> None:
-    """Spare each HTTP client the machine's certificates, 30 ms for every one of them: all is loopback here."""
+    """Spare each HTTP client the machine's certificates, 30 ms for every one of them: all is loopback here.
+
+    A single authority stands there instead, as some clients refuse to begin without any.
+    """
     os.environ.pop("SSL_CERT_FILE", None)
-    os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+    os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent / "authorities")
 
 
 @pytest.fixture(scope="session", autouse=True)
