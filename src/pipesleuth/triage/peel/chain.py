@@ -81,6 +81,7 @@ def peel_excerpt(part: Excerpt, error_code: str | None = None) -> Peeled:
 
 def _add(causes: list[Cause], part: Excerpt, marker: Marker, end: int) -> None:
     words = " ".join(part.text[marker.end : min(end, marker.end + _MAX_TEXT)].split()).strip(" :;,-{}[]")
+    words = words.removeprefix(". ")  # the end of the sentence that the marker stood in
     for quote in ("'", '"'):
         if words.count(quote) % 2:
             words = words.strip(quote)
