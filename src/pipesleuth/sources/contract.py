@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pipesleuth.model import Failure, Permanent, Retryable
+from pipesleuth.sources.recovery import Recovery, Success
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Failed runs of a stretch of a platform's history, and the ids of runs that had not ended then."""
+    """Failed runs of a stretch of a platform's history, and the ids of runs that had not ended then.
+
+    `succeeded` are the runs that ended well, where the platform lists them with the others.
+    """
 
     failures: Sequence[Failure] = ()
     running: Sequence[str] = ()
+    succeeded: Sequence[Success] = ()
 
 
 class Source(Protocol):
@@ -87,6 +92,16 @@ class Source(Protocol):
 
         `running` are ids of an earlier history's runs that had not ended, None where history was never read.
         Raises Retryable and Permanent.
+        """
+        ...
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were run again with success, or followed by another run that succeeded.
+
+        Each failure has its `occurred_at`; the platform is asked for no other pipelines, jobs or DAGs, and for
+        nothing that `history`, of the same stretch, has shown. Raises Retryable and Permanent.
         """
         ...
 

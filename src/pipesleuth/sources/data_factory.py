@@ -14,6 +14,7 @@ from pipesleuth.sources.data_factory_platform import DataFactoryPlatform
 from pipesleuth.sources.fields import Fields, error_said, fields, pick
 from pipesleuth.sources.outcome import good_state, refuse_good_event
 from pipesleuth.sources.pipeline_run import UNNAMED, pipeline_failure, pipeline_of, run_of
+from pipesleuth.sources.recovery import Recovery
 from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
@@ -63,6 +64,13 @@ class DataFactory:
         """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
         _ = running
         return History() if self._platform is None else await self._platform.failed_runs(since, until)
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were made good; none where nobody is asked. Raises Retryable and Permanent."""
+        _ = history
+        return () if self._platform is None else await self._platform.recovered(failures, since, until)
 
     async def close(self) -> None:
         """Let go of connections."""

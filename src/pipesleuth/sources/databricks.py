@@ -13,6 +13,7 @@ from pipesleuth.sources.alert import alert
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.databricks_platform import DatabricksPlatform
 from pipesleuth.sources.outcome import Outcome
+from pipesleuth.sources.recovery import Recovery
 from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
@@ -61,6 +62,13 @@ class Databricks:
     async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:
         """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
         return History() if self._platform is None else await self._platform.failed_runs(since, until, running)
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were made good; none where nobody is asked. Raises Retryable and Permanent."""
+        _ = since, until
+        return () if self._platform is None else await self._platform.recovered(failures, history)
 
     async def close(self) -> None:
         """Let go of connections."""
