@@ -96,6 +96,23 @@ class Airflow:
         said_there = known.error_message or message
         return [replace(known, pipeline=named, run_id=run, error_message=said_there, unknown_shape=True)]
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The DAG run that a callback for the whole DAG reports as succeeded."""
+        sections = _sections(payload)
+        told = self._failure(sections)
+        if told.run_id is None or told.activity is not None or pick(sections, ("state",), text.name) != "success":
+            return None
+        how, ended = "the same DAG run, by its own report", told.occurred_at
+        return Success(
+            run=told.facts["dag_run_id"],
+            group=told.run_id,
+            thing=None,
+            began=None,
+            ended=ended,
+            url=told.run_url,
+            how=how,
+        )
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """The failed tasks of the run and the end of the log of the first of them, as far as `seconds` allow."""
         del known_since

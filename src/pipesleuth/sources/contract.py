@@ -80,6 +80,14 @@ class Source(Protocol):
         """
         ...
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The run that a body without a failure reports as ended well: pure, and raises nothing.
+
+        Only where it surely belongs to a failed run, if that had one: it names the run itself, or the group that
+        reruns share. Which other pipelines, jobs and DAGs did well is asked of the platform.
+        """
+        ...
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """Ask the platform, for at most so many seconds, for what the alert left out; raises nothing.
 

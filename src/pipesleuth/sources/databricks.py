@@ -13,7 +13,7 @@ from pipesleuth.sources.alert import alert
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.databricks_platform import DatabricksPlatform
 from pipesleuth.sources.outcome import Outcome
-from pipesleuth.sources.recovery import Recovery
+from pipesleuth.sources.recovery import Recovery, Success
 from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
@@ -52,6 +52,10 @@ class Databricks:
         """The failures in a body, at most 200; raises BadPayload or NotAFailure, each with its reason."""
         found = known_or_inner(payload, self._known)
         return found if found is not None else [self._unknown(payload)]
+
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The job's run that a success event names; none where the workspace can be asked, whose word is surer."""
+        return None if self.asks else databricks_body.success(payload, self._host_workspace_id)
 
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """What the platform tells of the failure; the failure itself where nothing is configured."""

@@ -15,6 +15,7 @@ class Success:
 
     `group` is what it shares with its reruns and repairs, `thing` the pipeline, job or DAG that it is a run of; both
     are compared exactly, and None is like nothing. `newest` says that its group was not run once more after it.
+    `how` is said of one that a body reported.
     """
 
     run: str
@@ -24,6 +25,7 @@ class Success:
     ended: datetime | None
     url: str | None = None
     newest: bool = True
+    how: str = "by its own report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from pipesleuth.db.tables import AuditLine, Ticket
 from pipesleuth.model import Failure, Status, moment, timestamp
-from pipesleuth.sources.recovery import Recovery
+from pipesleuth.sources.recovery import Recovery, Success
 from pipesleuth.tickets import lifecycle, lineage, trail
 from pipesleuth.tickets.origin import recalled
 
@@ -30,6 +30,14 @@ def waiting(connection: Connection, source: str) -> list[Failure]:
     rows = connection.execute(newest).mappings().all()
     found = [(recalled(row), moment(row["timestamp"])) for row in rows]
     return [replace(failure, occurred_at=failure.occurred_at or made) for failure, made in found]
+
+
+def reported(connection: Connection, source: str, success: Success) -> list[Recovery]:
+    """The failed runs with open tickets that a run reported as ended well belongs to."""
+    group = or_(Ticket.run_id == success.group, Ticket.run_group == success.group)
+    theirs = select(Ticket.run_id).where(Ticket.source == source, Ticket.status != Status.ACKNOWLEDGED, group)
+    runs = connection.execute(theirs.order_by(Ticket.id).limit(MOST)).scalars()
+    return [Recovery(failed=run, succeeded=success, again=True, how=success.how) for run in runs if run is not None]
 
 
 def tell(connection: Connection, recoveries: Iterable[Recovery], now: datetime) -> int:
