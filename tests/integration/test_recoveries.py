@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -188,6 +188,39 @@ async def test_a_repair_that_succeeded_between_two_rounds_is_told(place: Place, 
     assert "https://adb-7405616400000001.1.azuredatabricks.net/" in said
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"run_id": 5_000_009},
+        {"run_id": None},
+        {"state": ["TERMINATED"], "status": "TERMINATED"},
+        {"state": {"life_cycle_state": "RUNNING", "result_state": "SUCCESS"}},
+        {"state": {"life_cycle_state": "TERMINATED", "result_state": {"SUCCESS": 1}}, "status": None},
+        ended("SUCCESS_WITH_FAILURES", "SUCCESS_WITH_FAILURES"),
+        ended("CANCELED", "CANCELED"),
+    ],
+)
+async def test_a_run_whose_answer_is_no_plain_success_says_nothing(
+    place: Place, sandbox: Sandbox, odd: dict[str, Any]
+) -> None:
+    _, run = await failed_job(place, sandbox)
+    sandbox.world.databricks.runs[5_000_000] = run | ended("SUCCESS", "SUCCESS") | odd
+    place.clock.turn(3600)
+    rounds = await place.parts.reconciler.round()
+    assert [each.problem for each in rounds] == [None, None]
+    assert await told(place) == []
+
+
+async def test_by_hand_the_tickets_are_told_too_but_not_by_a_dry_run(place: Place, sandbox: Sandbox) -> None:
+    ticket, run = await failed_job(place, sandbox)
+    sandbox.world.databricks.put({"runs": [run | ended("SUCCESS", "SUCCESS")]})
+    since = place.clock() - timedelta(hours=1)
+    await place.parts.reconciler.by_hand(since, dry_run=True)
+    assert await told(place) == []
+    await place.parts.reconciler.by_hand(since, dry_run=False)
+    assert len(await told(place, ticket)) == 1
+
+
 async def test_a_later_run_of_the_job_is_told_and_no_other_jobs(place: Place, sandbox: Sandbox) -> None:
     ticket, run = await failed_job(place, sandbox)
     start = run["end_time"] + 10_000
@@ -272,63 +305,3 @@ async def test_slack_jira_and_teams_hear_of_it_and_the_tickets_page_shows_it(
         assert (row["status"], vendors.status_of(issue)) == ("open", "open")
         shown = (await place.client.get(f"/api/tickets/{ticket}", headers=await place.signed_in())).json()
         assert [line["action"] for line in shown["timeline"]].count(ACTION) == 1
-
-
-REPORTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "a repaired run's success event": (
-        "/databricks-monitor",
-        {"event_type": "jobs.on_failure", "run": {"run_id": 77}, "job": {"job_id": 5}},
-        {"event_type": "jobs.on_success", "run": {"run_id": 77}, "job": {"job_id": 5}},
-    ),
-    "a rerun's own report": (
-        "/azure-monitor",
-        {"pipelineName": "pl_a", "runId": "7d0c5a0e-9b1f-4b1e-8f7a-2f3f0a5d9e11", "status": "Failed"},
-        {
-            "pipelineName": "pl_a",
-            "runId": "again",
-            "groupId": "7D0C5A0E-9b1f-4b1e-8f7a-2f3f0a5d9e11",
-            "status": "Succeeded",
-        },
-    ),
-    "a cleared DAG run's callback": (
-        "/hooks/airflow",
-        {"dag_id": "orders", "run_id": "nightly", "task_id": "load", "state": "failed"},
-        {"dag_id": "orders", "run_id": "nightly", "state": "success", "end_date": "2026-11-20T02:14:20+00:00"},
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REPORTS)
-async def test_an_event_that_names_the_same_run_is_told_at_once_and_once(open_place: Open, what: str) -> None:
-    door, failure, success = REPORTS[what]
-    async with open_place() as place:
-        ticket = await place.ticket(failure, door)
-        dry = await place.post(success, f"{door}?dry_run=1")
-        assert (dry.json()["status"], await told(place)) == ("ignored", [])
-        for _ in range(2):
-            answer = await place.post(success, door)
-            assert answer.json()["status"] == "ignored"
-        (said,) = await told(place, ticket)
-        assert said.startswith("Run again with success (")
-        assert (await place.row(ticket))["status"] == "open"
-
-
-@pytest.mark.parametrize("what", REPORTS)
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"run": {"run_id": 78}, "runId": "x", "groupId": "y", "run_id": "other"},
-        {"task": {"task_key": "t"}, "runId": "7d0c5a0e-9b1f-4b1e-8f7a-2f3f0a5d9e11", "task_id": "load"},
-        {"run": {"run_id": ["77"]}, "runId": {"a": 1}, "groupId": [], "run_id": {"a": {}}},
-        {"event_type": "jobs.on_start", "status": "InProgress", "state": "running"},
-    ],
-)
-async def test_an_event_that_surely_names_no_failed_run_says_nothing(
-    open_place: Open, what: str, odd: dict[str, Any]
-) -> None:
-    door, failure, success = REPORTS[what]
-    async with open_place() as place:
-        await place.ticket(failure, door)
-        changed = success | {name: value for name, value in odd.items() if name in success or name.startswith("task")}
-        assert (await place.post(changed, door)).status_code == 200
-        assert await told(place) == []

@@ -97,10 +97,12 @@ class Airflow:
         return [replace(known, pipeline=named, run_id=run, error_message=said_there, unknown_shape=True)]
 
     def good_news(self, payload: Mapping[str, Any]) -> Success | None:
-        """The DAG run that a callback for the whole DAG reports as succeeded."""
+        """The DAG run that a callback for the whole DAG reports as succeeded; a task's own success is not the run's."""
         sections = _sections(payload)
         told = self._failure(sections)
-        if told.run_id is None or told.activity is not None or pick(sections, ("state",), text.name) != "success":
+        state, reason = pick(sections, ("state",), text.name), pick(sections, ("reason",), text.name)
+        well = reason == "success" or (reason is None and told.activity is None and state == "success")
+        if told.run_id is None or not well:
             return None
         how, ended = "the same DAG run, by its own report", told.occurred_at
         return Success(

@@ -28,6 +28,7 @@ from pipesleuth.triage.diagnose import Triage
 
 FIRST_LOOK_BACK = timedelta(hours=1)
 OVERLAP = timedelta(minutes=5)
+SUCCESSES_SECONDS = 60  # what a slow platform may take of a round to say what ended well
 AT_ONCE = 16  # tickets made together, so that they share commits and webhooks still get through
 DOOR = "reconciler"
 MISSED = "The run stands in the platform's own history; its webhook never came."
@@ -251,9 +252,10 @@ class Reconciler:
         # Longer than the round: a question that went wrong, and a webhook that came late, are made up for.
         since = min(found.since, found.until - FIRST_LOOK_BACK)
         try:
-            recovered = await source.recovered(failures, since, found.until, history)
-        except (Retryable, Permanent) as error:
-            log.warning("reconciler.successes_not_read", source=source.name, reason=error.reason)
+            async with asyncio.timeout(SUCCESSES_SECONDS):
+                recovered = await source.recovered(failures, since, found.until, history)
+        except (Retryable, Permanent, TimeoutError) as error:
+            log.warning("reconciler.successes_not_read", source=source.name, reason=str(error) or "it took too long")
             return
         if recovered:
             await self._database.write(lambda c: recovery.tell(c, recovered, self._now()))
