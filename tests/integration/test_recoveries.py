@@ -86,7 +86,7 @@ async def test_a_rerun_of_the_same_group_is_told_once_and_the_ticket_stays_open(
 
 async def test_a_rerun_that_was_itself_run_once_more_says_nothing_yet(place: Place, sandbox: Sandbox) -> None:
     _, run, at = await failed_pipeline(place, sandbox)
-    rerun = pipeline_run(guid(), at=at + 120, runGroupId=run, isLatest=False, **GOOD)
+    rerun = pipeline_run(guid(), at=at + 120, runGroupId=run, isLatest=False, **{"runStart": arm_time(at + 10), **GOOD})
     sandbox.world.data_factory.put({"pipeline_runs": [rerun]})
     place.clock.turn(60)
     await place.parts.reconciler.round()
@@ -99,11 +99,10 @@ async def test_a_later_run_of_the_pipeline_is_told_as_such_and_a_rerun_after_it_
     ticket, run, at = await failed_pipeline(place, sandbox)
     later, another, again = guid(), guid(), guid()
     fresh = {"runStart": arm_time(at + 10), **GOOD}
-    others = [pipeline_run(later, at=at + 60, **fresh), pipeline_run(another, at=at + 90, **fresh)]
-    sandbox.world.data_factory.put({"pipeline_runs": others})
-    await place.parts.reconciler.round()
-    place.clock.turn(60)
-    await place.parts.reconciler.round()
+    for number, end in ((later, at + 60), (another, at + 50)):
+        sandbox.world.data_factory.put({"pipeline_runs": [pipeline_run(number, at=end, **fresh)]})
+        place.clock.turn(60)
+        await place.parts.reconciler.round()
     (first,) = await told(place, ticket)
     assert first.startswith(f"Another run succeeded later (the same pipeline): run {later} ended well")
     rerun = pipeline_run(again, at=at + 120, runGroupId=run, **GOOD)
