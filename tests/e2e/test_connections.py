@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -81,7 +82,10 @@ SLOW = {
 def test_a_request_that_does_not_come_is_not_waited_for(port: int, said: bytes) -> None:
     with opened(port, said) as connection:
         answer, seconds = ended_after(connection)
-    assert answer.startswith(b"HTTP/1.1 408")
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 408")
+    assert f"content-length: {len(body)}".encode() in head.split(b"\r\n")
+    assert json.loads(body) == {"detail": "The request did not come in time.", "code": "too_slow"}
     assert SECONDS * 0.5 < seconds < SECONDS * 8
 
 

@@ -91,6 +91,7 @@ def test_hostile_addresses_and_pastes_do_nothing(dashboards: Dashboards, desk: D
     )
     expect(page.get_by_role("dialog")).to_be_visible()
     harmless(page)
+    page.close()
     desk.complaints.clear()  # what the server refused is on the browser's console
     page = desk.open("/dashboard?tab=inbound")
     page.get_by_label("What would Pipesleuth say?").fill(SCRIPT + BREAKOUT)

@@ -283,8 +283,10 @@ def test_insights_show_the_handover_and_every_chart_with_its_table(dashboards: D
     assert copied.startswith("# Shift handover")
     expect(page.locator(".handover")).to_contain_text("Dana")
     for name in ("Month", "Quarter", "Week"):
-        page.get_by_role("button", name=name, exact=True).click()
+        with page.expect_response("**/api/insights*"):
+            page.get_by_role("button", name=name, exact=True).click()
         expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
         expect(page.locator("figure")).to_have_count(7)
     for name in ("Failures per day", "Minutes to repair", "SLA met and breached"):
         chart = page.get_by_role("figure", name=name).or_(page.locator("figure", has_text=name)).first

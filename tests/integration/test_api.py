@@ -319,3 +319,15 @@ async def test_the_sums_count_what_there_is(place: Place) -> None:
         "timestamp",
         "as_of",
     }
+
+
+async def test_a_pasted_error_is_diagnosed_for_the_source_that_is_named(place: Place) -> None:
+    headers = await place.signed_in()
+    asked = {"text": "Login failed for user 'etl'."}
+    for source in ("data_factory", "databricks"):
+        answer = await place.client.post("/api/triage", json=asked | {"source": source}, headers=headers)
+        (said,) = answer.json()["failures"]
+        assert said["diagnosis"]["category"] == "authentication"
+    answer = await place.client.post("/api/triage", json=asked | {"source": "mainframe"}, headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (400, "source")
+    assert "databricks" in answer.json()["detail"]

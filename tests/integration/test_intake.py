@@ -7,6 +7,7 @@ import sqlite3
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DataError
 
 from admissions import admitted, drawing, seen_so_often, verdict
 from pipesleuth.model import Confidence, Priority

@@ -38,8 +38,8 @@ class Channels:
 async def turn(place: Place, lane: Lane) -> list[str]:
     """The tickets whose turn it is now."""
     now = place.clock()
-    taken = await place.parts.database.write(lambda c: turns.take(c, lane, 1.0, 10, now, 10))
-    return list(taken)
+    found = await place.read(lambda c: turns.due(c, lane, now, 10))
+    return list(await place.parts.database.write(lambda c: turns.take(c, lane, found, 10, now)))
 
 
 async def test_behind_a_crowd_another_channel_s_message_waits_a_second_at_most(open_place: Any) -> None:

@@ -69,10 +69,10 @@ def serve(
 
 
 def tune_interpreter() -> None:
-    """Make the interpreter fit for one process that answers and commits; called once everything is loaded.
+    """Make the interpreter fit for one process that answers or calls, and commits; called once everything is loaded.
 
-    At the default of 5 ms each commit would wait for whole batches of answers. And what is loaded by now (the
-    knowledge base above all) stays for good: the collector need not walk it again and again amid webhooks.
+    At the default of 5 ms each commit, for which others wait, would wait for whole batches of answers. And what is
+    loaded by now (the knowledge base above all) stays for good: the collector need not walk it again and again.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
@@ -110,6 +110,7 @@ def worker(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Work off to-dos beside one or more `serve --no-worker`."""
+    gc.disable()  # as `serve` does
     logs.configure(log_level)
     settings = load()
     prepare(settings, patient=True)
@@ -123,6 +124,7 @@ async def _work(settings: Settings, listening: socket.socket | None) -> None:
     from pipesleuth.lifetime import running  # noqa: PLC0415  # the same
 
     parts = assemble(settings)
+    tune_interpreter()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipesleuth.model import StoreUnavailable, WrongSetting
 
 BUSY_MILLISECONDS = 5000
 MOMENT_MILLISECONDS = 250
+NAP_SECONDS = 0.001
 LOG_PAGES = 4000  # 16 MB
 KEPT_STATEMENTS = 32
 # The log is moved into the file by a thread of its own, so that no webhook's commit waits for it.
@@ -150,4 +152,27 @@ def _sqlite_manners(raw: Any, _record: object) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     # The writer takes its lock at once, so that no transaction fails half-way on a change of lock.
     writing = threading.current_thread().name == "writer" or connection.get_execution_options().get("writing")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if writing:
+        _wait_for_lock(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _wait_for_lock(connection: Connection) -> None:
+    """Begin to write as soon as nobody else does; SQLite itself looks again only after ever longer naps."""
+    raw: Any = connection.connection.driver_connection
+    until = time.monotonic() + BUSY_MILLISECONDS / 1000
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < until:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(NAP_SECONDS)
+            else:
+                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose refusal is told as every other
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,18 @@ class Lane:
         if self.resume is not None and self.resume > now:
             return 0
         return self.kind.calls - len(self.running)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What of a kind may be claimed now: up to `most`; a `probe` is the one try that goes ahead after a pause.
+
+    Where the kind has a pace, `turns` are the ways that are free, each with its first ticket.
+    """
+
+    most: int
+    probe: bool = False
+    turns: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ claims, so that two workers never send at once what one of them may send a secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,29 +20,25 @@ LONGEST_DEBT = timedelta(seconds=60)
 LONGEST_NAME = 200
 
 
-def take(
-    connection: Connection, kind: str, wanted: Sequence[tuple[str, str]], now: datetime, *, per_second: float, most: int
-) -> tuple[list[str], datetime | None]:
-    """The tickets of `wanted` (ticket and way, the most urgent first) whose turn it is, one for each way.
+def frees(connection: Connection, kind: str, ways: Collection[str], now: datetime) -> dict[str, datetime]:
+    """When each of the ways is free, now at the earliest; another worker may be quicker."""
+    known = _slots(connection, select(Mark.name, Mark.value), kind, ways)
+    return {way: max(moment(known[name]), now) if (name := _name(kind, way)) in known else now for way in ways}
 
-    Also the moment at which the next way is free, where some must wait.
-    """
-    first: dict[str, str] = {}
-    for ticket_id, way in wanted:
-        first.setdefault(way, ticket_id)
-    names = {way: _name(kind, way) for way in first}
-    found = connection.execute(_held(Mark.name, Mark.value).where(Mark.name.in_(list(names.values()))))
-    slots = {row.name: row.value for row in found}
-    taken: list[str] = []
-    waits: list[datetime] = []
-    for way, ticket_id in first.items():
-        name = names[way]
-        free = moment(slots[name]) if name in slots else now
-        if free > now or len(taken) >= most:
-            waits.append(max(free, now))
-        elif _set(connection, name, now + timedelta(seconds=1 / per_second), known=name in slots):
-            taken.append(ticket_id)
-    return taken, min(waits, default=None)
+
+def take(
+    connection: Connection, kind: str, wanted: Mapping[str, str], now: datetime, *, per_second: float, most: int
+) -> dict[str, str]:
+    """Those of the wanted ways, each with the ticket that would go it, that are free: up to `most` are taken."""
+    known = _slots(connection, _held(Mark.name, Mark.value), kind, wanted)
+    taken: dict[str, str] = {}
+    for way, ticket_id in wanted.items():
+        name = _name(kind, way)
+        if len(taken) >= most or (name in known and moment(known[name]) > now):
+            continue
+        if _set(connection, name, now + timedelta(seconds=1 / per_second), known=name in known):
+            taken[way] = ticket_id
+    return taken
 
 
 def charge(connection: Connection, kind: str, way: str, messages: int, now: datetime, *, per_second: float) -> None:
@@ -56,6 +52,12 @@ def charge(connection: Connection, kind: str, way: str, messages: int, now: date
         min(from_then + timedelta(seconds=messages / per_second), now + LONGEST_DEBT),
         known=known is not None,
     )
+
+
+def _slots(connection: Connection, slots: Select[*tuple[Any, ...]], kind: str, ways: Collection[str]) -> dict[str, str]:
+    """What is written of these ways' slots, by the slots' names."""
+    names = [_name(kind, way) for way in ways]
+    return {row.name: row.value for row in connection.execute(slots.where(Mark.name.in_(names)))}
 
 
 def _held(*columns: Any) -> Select[*tuple[Any, ...]]:

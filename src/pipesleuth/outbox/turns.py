@@ -5,6 +5,7 @@ New messages and edits of old ones have a pace each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -23,17 +24,29 @@ FIRST_ROWS = 50
 EDITS = " edits"
 
 
-def take(
-    connection: Connection, lane: Lane, per_second: float, most: int, now: datetime, visible_seconds: float
-) -> dict[str, str]:
-    """Up to `most` tickets whose turn it is, each with its way; `lane.resume` says when the next way is free."""
-    kind = lane.kind
-    due = _due(connection, lane, now, visible_seconds)
-    ways = kind.ways(connection, [one for one, _ in due]) if kind.ways is not None and due else NOTHING
-    wanted = [(one, ways.get(one, "") + (EDITS if told else "")) for one, told in due]
-    taken, free = pace.take(connection, kind.name, wanted, now, per_second=per_second, most=most)
-    lane.resume = min(free, now + LOOK) if free is not None else None
-    return {one: ways.get(one, "") for one in taken}
+def due(connection: Connection, lane: Lane, now: datetime, visible_seconds: float) -> dict[str, str]:
+    """The first ticket of each way that is free; `lane.resume` says when the next way is.
+
+    It only reads: what many wait for is looked through without keeping anybody from writing.
+    """
+    kind, first = lane.kind, dict[str, str]()
+    found = _due(connection, lane, now, visible_seconds)
+    ways = kind.ways(connection, [one for one, _ in found]) if kind.ways is not None and found else NOTHING
+    for one, told in found:
+        first.setdefault(ways.get(one, "") + (EDITS if told else ""), one)
+    frees = pace.frees(connection, kind.name, first, now) if first else {}
+    waits = [free for free in frees.values() if free > now]
+    lane.resume = min(*waits, now + LOOK) if waits else None
+    return {way: one for way, one in first.items() if frees[way] <= now}
+
+
+def take(connection: Connection, lane: Lane, wanted: Mapping[str, str], most: int, now: datetime) -> dict[str, str]:
+    """Up to `most` of what was due by `due` and whose way is still free: tickets, each with its way."""
+    per_second = lane.kind.per_second
+    if per_second is None:
+        return {}
+    taken = pace.take(connection, lane.kind.name, wanted, now, per_second=per_second, most=most)
+    return {one: way.removesuffix(EDITS) for way, one in taken.items()}
 
 
 def _due(connection: Connection, lane: Lane, now: datetime, visible_seconds: float) -> list[tuple[str, bool]]:

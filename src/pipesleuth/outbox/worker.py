@@ -18,7 +18,7 @@ from pipesleuth.model import Permanent, PipesleuthError, Retryable, StoreUnavail
 from pipesleuth.outbox import holds, pace, settlement, todos, turns
 from pipesleuth.outbox.backoff import pause
 from pipesleuth.outbox.kinds import ClaimLost, Done, Kind, Tempo
-from pipesleuth.outbox.lanes import End, Lane
+from pipesleuth.outbox.lanes import End, Lane, Owed
 from pipesleuth.outbox.todos import Claim
 from pipesleuth.outbox.wakefulness import Wakefulness
 
@@ -30,7 +30,6 @@ YIELDING_SECONDS = 0.1
 YIELDING_BATCH = 2
 STOP_SECONDS = 5.0
 SETTLED = "settled"
-PROBE = 0  # instead of a number of claims: the one try that goes ahead after a destination was down
 
 log = structlog.get_logger(__name__)
 
@@ -142,47 +141,53 @@ class Worker:
             task.add_done_callback(lane.running.pop)
         return len(claims)
 
-    def _owed(self, connection: Connection, rooms: Mapping[str, int]) -> dict[str, int]:
-        """How many of which kind to claim now: what has room, is not held and has something due."""
-        now = self._now()
+    def _owed(self, connection: Connection, rooms: Mapping[str, int]) -> dict[str, Owed]:
+        """What of which kind to claim now: what has room, is not held and has something due."""
+        now, visible = self._now(), self._tempo.mark_visible
         held = holds.current(connection)
-        owed: dict[str, int] = {}
+        owed: dict[str, Owed] = {}
         for name, room in rooms.items():
-            hold = held.get(name)
-            self._lanes[name].faulty = hold is not None
+            lane, hold = self._lanes[name], held.get(name)
+            lane.faulty = hold is not None
             if hold is not None and hold.until > todos.timestamp(now):
                 continue
-            # After a pause a single try goes ahead; the rest follows when it went well.
-            broken = hold is not None and hold.is_broken(now, self._tempo.breaker_faults)
-            if todos.is_due(connection, name, now, self._tempo.mark_visible, early=broken):
-                owed[name] = PROBE if broken else min(room, YIELDING_BATCH if self._flooded() else BATCH)
+            most = min(room, YIELDING_BATCH if self._flooded() else BATCH)
+            # After a pause a single try goes ahead, alone on its way; the rest follows when it went well.
+            if hold is not None and hold.is_broken(now, self._tempo.breaker_faults):
+                if todos.is_due(connection, name, now, visible, early=True):
+                    owed[name] = Owed(1, probe=True)
+            elif lane.kind.per_second is not None:
+                if found := turns.due(connection, lane, now, visible):
+                    owed[name] = Owed(most, turns=found)
+            elif todos.is_due(connection, name, now, visible):
+                owed[name] = Owed(most)
         return owed
 
-    def _claim(self, connection: Connection, owed: Mapping[str, int]) -> list[Claim]:
+    def _claim(self, connection: Connection, owed: Mapping[str, Owed]) -> list[Claim]:
         now = self._now()
         return [
             claim
-            for name, most in owed.items()
-            if most != PROBE or holds.probing(connection, name, now, breaker_faults=self._tempo.breaker_faults)
-            for claim in self._claim_kind(connection, self._lanes[name], most or 1, now, early=most == PROBE)
+            for name, it in owed.items()
+            if not it.probe or holds.probing(connection, name, now, breaker_faults=self._tempo.breaker_faults)
+            for claim in self._claim_kind(connection, self._lanes[name], it, now)
         ]
 
-    def _claim_kind(self, connection: Connection, lane: Lane, most: int, now: datetime, *, early: bool) -> list[Claim]:
-        only = None
-        if lane.kind.per_second is not None and not early:  # a probe is alone on its way
-            only = turns.take(connection, lane, lane.kind.per_second, most, now, self._tempo.mark_visible)
+    def _claim_kind(self, connection: Connection, lane: Lane, owed: Owed, now: datetime) -> list[Claim]:
+        only = turns.take(connection, lane, owed.turns, owed.most, now) if owed.turns is not None else None
+        if only == {}:
+            return []
         claims = todos.claim(
             connection,
             lane.kind.name,
-            most,
+            owed.most,
             now,
             lease_seconds=self._tempo.lease,
             creates=lane.kind.creates,
             visible_seconds=self._tempo.mark_visible,
-            early=early,
+            early=owed.probe,
             only=only,
         )
-        if early:
+        if owed.probe:
             self._count_probes(connection, lane, claims, now)
         return claims
 

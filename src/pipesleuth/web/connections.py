@@ -7,7 +7,9 @@ that nobody reads, would hold a connection for ever.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.middleware.proxy_headers import _TrustedHosts  # pyright: ignore[reportPrivateUsage]  # the very rule by which uvicorn believes proxies
@@ -16,10 +18,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from pipesleuth.accounts.attempts import network_of
 from pipesleuth.web.traffic import TrafficSettings
 
+
+def _refused(status: int, detail: str, code: str, *headers: str) -> bytes:
+    """An answer in the house's shape of errors, as it goes over the wire before any route is asked."""
+    body = json.dumps({"detail": detail, "code": code}).encode()
+    lines = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "connection: close",
+        *headers,
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 _REFUSALS = {
-    408: b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-    429: b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-    503: b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    408: _refused(408, "The request did not come in time.", "too_slow"),
+    429: _refused(429, "Your address holds too many connections.", "too_many", "retry-after: 5"),
+    503: _refused(503, "The server holds as many connections as it can.", "too_many", "retry-after: 5"),
 }
 
 

@@ -270,8 +270,13 @@ async def triage(pasted: PastedText, _who: SignedIn, house: TheHouse) -> Respons
 
 
 def _pasted(pasted: PastedText, house: House) -> list[Failure]:
-    """The failures that a pasted body reports; a text that is no body is an error itself. Raises NotAFailure."""
-    source = pasted.source if pasted.source in house.sources else "data_factory"
+    """The failures that a pasted body reports; a text that is no body is an error itself.
+
+    Raises NotAFailure, Problem where no source is called so.
+    """
+    source = pasted.source
+    if source not in house.sources:
+        raise Problem(400, f"There is no such source; there are {', '.join(house.sources)}.", "invalid", where="source")
     if pasted.text.lstrip().startswith("{"):
         try:
             body = parse(pasted.text.encode("utf-8", "replace"), house.settings.max_json_depth)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from pipesleuth.db.engine import checkpoint, open_engine
 
@@ -64,3 +66,23 @@ def test_while_somebody_reads_the_log_is_left_as_it_is_and_writers_go_on(engine:
 def test_a_short_log_is_only_moved(engine: Engine) -> None:
     write(engine, 100)
     assert 100 < checkpoint(engine, longest=150) < 150
+
+
+def test_who_waits_to_write_gets_its_turn(engine: Engine) -> None:
+    with engine.connect().execution_options(writing=True) as first, first.begin():
+        first.execute(text("INSERT INTO filled VALUES (1)"))
+        second = threading.Thread(target=write, args=(engine, 1))
+        second.start()
+    second.join()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM filled")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar_one() == 5000
+
+
+def test_a_file_that_cannot_be_written_refuses_at_once(tmp_path: Path) -> None:
+    (tmp_path / "tickets.db").touch()
+    held = open_engine(
+        URL.create("sqlite", database=f"file:{tmp_path / 'tickets.db'}", query={"mode": "ro", "uri": "true"})
+    )
+    with pytest.raises(OperationalError, match="readonly"):
+        write(held, 1)
