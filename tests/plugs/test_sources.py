@@ -38,6 +38,8 @@ def body_of(entry: dict[str, Any]) -> dict[str, Any]:
 
 def read(source: Source, payload: dict[str, Any]) -> list[Failure]:
     """What the source reads, or nothing where it refuses or ignores the body; anything else it raises is a fault."""
+    good = source.good_news(payload)
+    assert good is None or 0 < len(good.run) <= 200
     try:
         found = source.read(payload)
     except BadPayload as refusal:

@@ -28,7 +28,7 @@ from pipesleuth.model import News, Notice, Receipt, Status, StatusChange, WrongS
 DEFAULT = "default"
 # Changes that are worth a card of their own; the others stand on the ticket.
 TOLD = frozenset(
-    {"RCA Updated", "SLA Breached", "SLA Corrected", "Jira Deleted"}
+    {"RCA Updated", "Run Succeeded Later", "SLA Breached", "SLA Corrected", "Jira Deleted"}
     | {"Ticket Taken", "Ticket Closed", "Ticket Reopened", "Ticket Put Back"}
 )
 UNLOOKED = "posted again: a workflow cannot be asked what it has posted"

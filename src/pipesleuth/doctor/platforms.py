@@ -134,7 +134,7 @@ async def airflow(case: Case, chart: Chart) -> None:
         return
     api = AirflowApi(settings, case.now)
     try:
-        async for _ in api.failed_runs(case.now() - LOOK_BACK, case.now()):
+        async for _ in api.runs("failed", case.now() - LOOK_BACK, case.now()):
             break  # one is enough: the rest need not be listed
     except Permanent as error:
         refused = error.reason.partition(". ")[0].rstrip(".")

@@ -19,6 +19,7 @@ from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.fields import Fields, error_said, fields, items, parsed, pick, said
 from pipesleuth.sources.hindrance import FACT, Hindrances
 from pipesleuth.sources.outcome import good_state, refuse_good_event
+from pipesleuth.sources.recovery import Awaited, Recovery, Success, recoveries
 from pipesleuth.sources.unread import scattered, subject, unwrapped
 
 UNNAMED = "unknown DAG"
@@ -95,6 +96,25 @@ class Airflow:
         said_there = known.error_message or message
         return [replace(known, pipeline=named, run_id=run, error_message=said_there, unknown_shape=True)]
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The DAG run that a callback for the whole DAG reports as succeeded; a task's own success is not the run's."""
+        sections = _sections(payload)
+        told = self._failure(sections)
+        state, reason = pick(sections, ("state",), text.name), pick(sections, ("reason",), text.name)
+        well = reason == "success" or (reason is None and told.activity is None and state == "success")
+        if told.run_id is None or not well:
+            return None
+        how, ended = "the same DAG run, by its own report", told.occurred_at
+        return Success(
+            run=told.facts["dag_run_id"],
+            group=told.run_id,
+            thing=None,
+            began=None,
+            ended=ended,
+            url=told.run_url,
+            how=how,
+        )
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """The failed tasks of the run and the end of the log of the first of them, as far as `seconds` allow."""
         del known_since
@@ -118,7 +138,7 @@ class Airflow:
         if self._api is None:
             return History()
         found: list[Failure] = []
-        async for run in self._api.failed_runs(since, until):
+        async for run in self._api.runs("failed", since, until):
             told = fields(run)
             given: Fields = {"dagid": told.get("dagid"), "runid": told.get("dagrunid"), "state": "failed"}
             given |= {"enddate": told.get("enddate"), "runtype": told.get("runtype"), "reason": told.get("note")}
@@ -128,10 +148,48 @@ class Airflow:
                 found.append(known)
         return History(failures=tuple(found))
 
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were made good in between: one question for each DAG. Raises Retryable."""
+        del history
+        ours = [failure for failure in failures if "dag_id" in failure.facts and "deployment" not in failure.facts]
+        good: list[Success] = []
+        if self._api is None:
+            return ()
+        for dag in dict.fromkeys(failure.facts["dag_id"] for failure in ours):
+            try:
+                good += await self._succeeded(self._api, dag, since, until)
+            except Permanent:
+                continue  # a DAG that is gone, or that this user may not read
+        keys = ((each, each.facts["dag_id"], each.facts.get("dag_run_id")) for each in ours)
+        awaited = [Awaited(failure, _key(None, dag, run), dag) for failure, dag, run in keys]
+        return recoveries(awaited, good, same="the same DAG run", other="the same DAG")
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._api is not None:
             await self._api.close()
+
+    async def _succeeded(self, api: AirflowApi, dag: str, since: datetime, until: datetime) -> list[Success]:
+        """A DAG's runs that succeeded in between. Raises Retryable and Permanent."""
+        found: list[Success] = []
+        async for told in api.runs("success", since, until, dag):
+            run = fields(told)
+            number = text.run_identity(run.get("dagrunid"))
+            if number is not None and text.name(run.get("dagid")) == dag and run.get("state") == "success":
+                key = _key(None, dag, number)
+                found.append(
+                    Success(
+                        run=number,
+                        group=key,
+                        thing=dag,
+                        began=text.moment_of(run.get("startdate")),
+                        ended=text.moment_of(run.get("enddate")),
+                        url=self._page(dag, number, None),
+                    )
+                )
+        return found
 
     async def _look(self, api: AirflowApi, dag: str, run: str, learned: _Learned) -> None:
         """Raises Retryable and Permanent; what was learned until then stays."""

@@ -126,10 +126,11 @@ class AirflowApi:
             return ""
         return tail(answer.body.decode("utf-8", "replace") if kind == "text/plain" else _lines(answer))
 
-    async def failed_runs(self, since: datetime, until: datetime) -> AsyncIterator[object]:
-        """The runs of all DAGs that ended as failed between two moments."""
-        asked = {"state": "failed", "end_date_gte": timestamp(since), "end_date_lte": timestamp(until)}
-        async for run in self._listed("/dags/~/dagRuns", "dag_runs", asked | {"order_by": "end_date"}):
+    async def runs(self, state: str, since: datetime, until: datetime, dag: str = "~") -> AsyncIterator[object]:
+        """The runs of a DAG, or of all, that ended as `failed` or `success` between two moments."""
+        asked = {"state": state, "end_date_gte": timestamp(since), "end_date_lte": timestamp(until)}
+        path = f"/dags/{quote(dag, safe='~')}/dagRuns"
+        async for run in self._listed(path, "dag_runs", asked | {"order_by": "end_date"}):
             yield run
 
     async def close(self) -> None:

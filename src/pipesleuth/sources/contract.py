@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pipesleuth.model import Failure, Permanent, Retryable
+from pipesleuth.sources.recovery import Recovery, Success
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Failed runs of a stretch of a platform's history, and the ids of runs that had not ended then."""
+    """Failed runs of a stretch of a platform's history, and the ids of runs that had not ended then.
+
+    `succeeded` are the runs that ended well, where the platform lists them with the others.
+    """
 
     failures: Sequence[Failure] = ()
     running: Sequence[str] = ()
+    succeeded: Sequence[Success] = ()
 
 
 class Source(Protocol):
@@ -75,6 +80,14 @@ class Source(Protocol):
         """
         ...
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The run that a body without a failure reports as ended well: pure, and raises nothing.
+
+        Only where it surely belongs to a failed run, if that had one: it names the run itself, or the group that
+        reruns share. Which other pipelines, jobs and DAGs did well is asked of the platform.
+        """
+        ...
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """Ask the platform, for at most so many seconds, for what the alert left out; raises nothing.
 
@@ -87,6 +100,16 @@ class Source(Protocol):
 
         `running` are ids of an earlier history's runs that had not ended, None where history was never read.
         Raises Retryable and Permanent.
+        """
+        ...
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were run again with success, or followed by another run that succeeded.
+
+        Each failure has its `occurred_at`; the platform is asked for no other pipelines, jobs or DAGs, and for
+        nothing that `history`, of the same stretch, has shown. Raises Retryable and Permanent.
         """
         ...
 

@@ -14,7 +14,10 @@ from pipesleuth.sources.data_factory_platform import DataFactoryPlatform
 from pipesleuth.sources.fields import Fields, error_said, fields, pick
 from pipesleuth.sources.outcome import good_state, refuse_good_event
 from pipesleuth.sources.pipeline_run import UNNAMED, pipeline_failure, pipeline_of, run_of
+from pipesleuth.sources.recovery import Recovery, Success
 from pipesleuth.sources.unread import known_or_inner, scattered, subject
+
+_REPORTED = "a rerun of its run group, by its own report"
 
 
 class DataFactory:
@@ -53,6 +56,21 @@ class DataFactory:
         found = known_or_inner(payload, self._known)
         return found if found is not None else [_unknown(payload)]
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The rerun that a Web activity reports as succeeded, with the group it is of."""
+        sections = _sections(payload)
+        status = pick(sections, ("status", "pipelinestatus", "runstatus"), text.name)
+        if status != "Succeeded" or error_said(sections):
+            return None
+        told = pipeline_failure(sections)
+        # The first run of a group gives it its id: it had no other before it.
+        if told.run_id is None or told.run_group in {None, told.run_id}:
+            return None
+        ended = pick(sections, ("runend", "end", "endtime"), text.moment_of)
+        return Success(
+            run=told.run_id, group=told.run_group, thing=None, began=None, ended=ended, url=told.run_url, how=_REPORTED
+        )
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """What the platform tells of the failure; the failure itself where nothing is configured."""
         if self._platform is None:
@@ -63,6 +81,13 @@ class DataFactory:
         """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
         _ = running
         return History() if self._platform is None else await self._platform.failed_runs(since, until)
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were made good; none where nobody is asked. Raises Retryable and Permanent."""
+        _ = history
+        return () if self._platform is None else await self._platform.recovered(failures, since, until)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -82,13 +107,17 @@ class DataFactory:
 
 def _flat(payload: Mapping[str, Any]) -> list[Failure] | None:
     """The run of a Web activity's body, whatever the case of its fields; None where it names no pipeline or run."""
-    top = fields(payload)
-    parts = (fields(top.get(key)) for key in ("pipeline", "run", "activity", "properties", "data", "details"))
-    sections = (top, *(part for part in parts if part))
+    sections = _sections(payload)
     if pipeline_of(sections) is None and run_of(sections) is None:
         return None
     _refuse_good_news(sections)
     return [pipeline_failure(sections, tags=tags.carried(sections))]
+
+
+def _sections(payload: Mapping[str, Any]) -> tuple[Fields, ...]:
+    top = fields(payload)
+    parts = (fields(top.get(key)) for key in ("pipeline", "run", "activity", "properties", "data", "details"))
+    return (top, *(part for part in parts if part))
 
 
 def _refuse_good_news(sections: tuple[Fields, ...]) -> None:

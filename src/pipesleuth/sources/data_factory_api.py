@@ -64,6 +64,13 @@ class Factories:
         filters = [("Status", ["Failed"]), *([("PipelineName", [pipeline])] if pipeline else [])]
         return [each async for each in self._pages(f"{factory}/queryPipelineRuns", since, until, filters)]
 
+    async def succeeded_runs(
+        self, factory: str, since: datetime, until: datetime, pipelines: Sequence[str]
+    ) -> Sequence[Json]:
+        """Those of some pipelines' runs that succeeded and changed last between two moments."""
+        filters = [("Status", ["Succeeded"]), ("PipelineName", list(pipelines))]
+        return [each async for each in self._pages(f"{factory}/queryPipelineRuns", since, until, filters)]
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,10 +13,11 @@ from pipesleuth.sources.alert import FACTORY_TYPE
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.data_factory_api import Factories, factory_path
 from pipesleuth.sources.data_factory_cause import Cause, Databricks
-from pipesleuth.sources.data_factory_run import failure_of
+from pipesleuth.sources.data_factory_run import failure_of, success_of, thing_of
 from pipesleuth.sources.data_factory_settings import DataFactorySettings
 from pipesleuth.sources.hindrance import FACT, Hindrances
 from pipesleuth.sources.pipeline_run import UNNAMED
+from pipesleuth.sources.recovery import Awaited, Recovery, recoveries
 
 MARGIN = timedelta(minutes=5)
 MOST_RUNS = 200
@@ -72,6 +73,27 @@ class DataFactoryPlatform:
             runs = await self._factories.failed_runs(factory, since, until)
             found += [failure for run in runs if (failure := failure_of(run, factory)) is not None]
         return History(failures=tuple(found))
+
+    async def recovered(self, failures: Sequence[Failure], since: datetime, until: datetime) -> list[Recovery]:
+        """Which of these failed runs were made good in between: one question for each factory. Raises Retryable."""
+        factories: dict[str, list[Failure]] = {}
+        for failure in failures:
+            factory = self._factory(failure) if failure.resource_type == FACTORY_TYPE else None
+            if factory is not None and not (failure.run_id or "alert:").startswith("alert:"):
+                factories.setdefault(factory, []).append(failure)
+        found: list[Recovery] = []
+        for factory, waiting in factories.items():
+            names = dict.fromkeys(failure.pipeline for failure in waiting)
+            try:
+                runs = await self._factories.succeeded_runs(factory, since, until, list(names))
+            except Permanent:
+                continue  # a factory that an alert named and that may not be asked
+            failed = {failure.run_id for failure in waiting}
+            # A run that handled its failure ends well itself, and makes nothing good.
+            good = [each for run in runs if (each := success_of(run, factory)) is not None and each.run not in failed]
+            awaited = [Awaited(f, f.run_group or f.run_id, thing_of(factory, f.pipeline)) for f in waiting]
+            found += recoveries(awaited, good, same="a rerun of its run group", other="the same pipeline")
+        return found
 
     async def close(self) -> None:
         """Let go of connections."""

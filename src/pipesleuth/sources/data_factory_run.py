@@ -10,6 +10,7 @@ from pipesleuth.sources import text
 from pipesleuth.sources.alert import FACTORY_TYPE
 from pipesleuth.sources.fields import error_text, fields
 from pipesleuth.sources.pipeline_run import TARGET, UNNAMED, run_page
+from pipesleuth.sources.recovery import Success
 from pipesleuth.sources.workspace import address
 
 Json = Mapping[str, Any]
@@ -127,3 +128,24 @@ def failure_of(run: Json, factory: str) -> Failure | None:
         parent_run_id=parent_of(run),
         facts={"factory": factory.rpartition("/")[2], **run_facts(run)},
     )
+
+
+def success_of(run: Json, factory: str) -> Success | None:
+    """A run of the history that succeeded; None for any other."""
+    run_id = text.run_identity(run.get("runId"))
+    if run_id is None or not is_handled(run):
+        return None
+    return Success(
+        run=run_id,
+        group=run_group(run),
+        thing=thing_of(factory, text.name(run.get("pipelineName"))),
+        began=text.moment_of(run.get("runStart")),
+        ended=text.moment_of(run.get("runEnd")) or text.moment_of(run.get("lastUpdated")),
+        url=run_page(run_id, factory),
+        newest=run.get("isLatest") is True,
+    )
+
+
+def thing_of(factory: str, pipeline: str | None) -> str | None:
+    """A pipeline in its factory; a factory's resource path has nothing to do with letter case."""
+    return f"{factory.lower()} {pipeline}" if pipeline is not None else None

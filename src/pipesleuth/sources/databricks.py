@@ -13,6 +13,7 @@ from pipesleuth.sources.alert import alert
 from pipesleuth.sources.contract import History, Told
 from pipesleuth.sources.databricks_platform import DatabricksPlatform
 from pipesleuth.sources.outcome import Outcome
+from pipesleuth.sources.recovery import Recovery, Success
 from pipesleuth.sources.unread import known_or_inner, scattered, subject
 
 
@@ -52,6 +53,10 @@ class Databricks:
         found = known_or_inner(payload, self._known)
         return found if found is not None else [self._unknown(payload)]
 
+    def good_news(self, payload: Mapping[str, Any]) -> Success | None:
+        """The job's run that a success event names; none where the workspace can be asked, whose word is surer."""
+        return None if self.asks else databricks_body.success(payload, self._host_workspace_id)
+
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """What the platform tells of the failure; the failure itself where nothing is configured."""
         if self._platform is None:
@@ -61,6 +66,13 @@ class Databricks:
     async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:
         """The runs that failed in between; none where nothing is configured. Raises Retryable and Permanent."""
         return History() if self._platform is None else await self._platform.failed_runs(since, until, running)
+
+    async def recovered(
+        self, failures: Sequence[Failure], since: datetime, until: datetime, history: History
+    ) -> Sequence[Recovery]:
+        """Which of these failed runs were made good; none where nobody is asked. Raises Retryable and Permanent."""
+        _ = since, until
+        return () if self._platform is None else await self._platform.recovered(failures, history)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -55,6 +55,10 @@ class Workspace:
             turns += items(page.get("iterations"))
         return {**whole, "tasks": tasks, "iterations": turns}
 
+    async def state(self, run_id: str) -> Json:
+        """A run as it stands, with the first of its tasks only."""
+        return await self._get(f"{self._jobs}/runs/get", {"run_id": run_id})
+
     async def output(self, run_id: str) -> Json:
         """What a task's run left behind: `error`, `error_trace` and the tail of its logs."""
         return await self._get(f"{self._jobs}/runs/get-output", {"run_id": run_id})

@@ -11,11 +11,13 @@ from pipesleuth.sources import cluster, job_run
 from pipesleuth.sources.fields import error_said, error_text
 from pipesleuth.sources.outcome import Outcome, refuse_good_event
 from pipesleuth.sources.pipeline_run import PIPELINE_KEYS
+from pipesleuth.sources.recovery import Success
 from pipesleuth.sources.sql_alert import is_sql_alert, sql_alert
 
 _NATIVE_EVENT = re.compile(
     r"(?:jobs?|clusters?|library|libraries|task)[._]\w+|on_(?:failure|start|success)", re.IGNORECASE
 )
+_REPORTED = "by its success event, which also comes for a run that succeeded with failures"
 _STATES = ("state", "status", "result", "resultstate", "lifecyclestate")
 
 
@@ -28,6 +30,20 @@ def is_native(payload: Mapping[str, Any]) -> bool:
         return True
     flat = "jobname" in given.top or ("jobid" in given.top and "runid" in given.top)
     return flat or bool(given.job and given.run) or is_sql_alert(given.top) or cluster.names_a_cluster((given.top,))
+
+
+def success(payload: Mapping[str, Any], host_workspace_id: str | None) -> Success | None:
+    """The job's run that a success event names; None for any other body, and for a task's event."""
+    given = job_run.body(payload)
+    if (given.event or "").lower() != "jobs.on_success":
+        return None
+    # As a failure it would have had this key: its success is that of the same run.
+    told = job_run.job_failure(given, host_workspace_id=host_workspace_id, outcome=Outcome.FAILED)
+    if told.run_id is None or told.activity is not None or "task_run_id" in told.facts:
+        return None
+    return Success(
+        run=told.run_id, group=told.run_id, thing=None, began=None, ended=None, url=told.run_url, how=_REPORTED
+    )
 
 
 def failure(payload: Mapping[str, Any], host_workspace_id: str | None) -> Failure | None:

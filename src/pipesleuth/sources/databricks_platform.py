@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -17,11 +18,21 @@ from pipesleuth.sources.databricks_cause import Cause
 from pipesleuth.sources.databricks_run import Json, Key, key_of
 from pipesleuth.sources.databricks_settings import DatabricksSettings
 from pipesleuth.sources.hindrance import Gone
+from pipesleuth.sources.recovery import Awaited, Recovery, Success, recoveries
 from pipesleuth.sources.workspace import id_in_address, run_key
 
 LOOK_BACK = timedelta(hours=24)  # runs are listed by when they began: so long may one have run that ends just now
 MOST_ASKED_AGAIN = 200
 _RUN_IN_PAGE = re.compile(r"/runs?/(\d{7,20})(?!\d)")
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a reading of the history has shown so far, by the runs' keys."""
+
+    failures: dict[str, Failure] = field(default_factory=dict[str, Failure])
+    going: dict[str, None] = field(default_factory=dict[str, None])
+    succeeded: dict[str, Success] = field(default_factory=dict[str, Success])
 
 
 class DatabricksPlatform:
@@ -45,6 +56,7 @@ class DatabricksPlatform:
         }
         self._ids = {address: id_in_address(address) for address in addresses} | {addresses[0]: self._host_id}
         self._host = addresses[0]
+        self._partly = settings.databricks_succeeded_with_failures
 
     async def enrich(self, failure: Failure, *, known_since: datetime, seconds: float) -> Told:
         """What the workspace knows of the failure, as far as `seconds` allow; raises nothing."""
@@ -82,15 +94,46 @@ class DatabricksPlatform:
 
     async def failed_runs(self, since: datetime, until: datetime, running: Sequence[str] | None = None) -> History:
         """Runs of all workspaces that failed in between. Raises Retryable and Permanent."""
-        failures: dict[str, Failure] = {}
-        going: dict[str, None] = {}
+        found = _Found()
         for workspace in self._workspaces.values():
-            await self._listed(workspace, since, until, failures, going, first=running is None)
-        left = [key for key in running or () if key not in going and key not in failures]
+            await self._listed(workspace, since, until, found, first=running is None)
+        left = [key for key in running or () if key not in found.going and key not in found.failures]
         for key in left[:MOST_ASKED_AGAIN]:
-            await self._looked_at_again(key, until, failures, going)
-        going |= dict.fromkeys(left[MOST_ASKED_AGAIN:])
-        return History(failures=tuple(failures.values()), running=tuple(going))
+            await self._looked_at_again(key, until, found)
+        found.going |= dict.fromkeys(left[MOST_ASKED_AGAIN:])
+        return History(
+            failures=tuple(found.failures.values()),
+            running=tuple(found.going),
+            succeeded=tuple(found.succeeded.values()),
+        )
+
+    async def recovered(self, failures: Sequence[Failure], history: History) -> list[Recovery]:
+        """Which of these failed runs were made good: by runs in the history, or by a repair. Raises Retryable.
+
+        A repair may begin and end between two readings of the history, so each failed run is looked at itself.
+        """
+        good = {success.run: success for success in history.succeeded}
+        awaited: list[Awaited] = []
+        for failure in failures:
+            key = key_of(failure.run_id)
+            workspace = self._workspace(failure, key) if key is not None else None
+            if key is None or workspace is None:
+                continue
+            run = self._keyed(workspace, key.run)
+            if run not in good and (repaired := await self._made_good(workspace, key.run)) is not None:
+                good[run] = repaired
+            awaited.append(Awaited(failure, run, reading.thing_of(workspace.address, failure.facts.get("job_id"))))
+        return recoveries(awaited, good.values(), same="repaired, or tried again", other="the same job")
+
+    async def _made_good(self, workspace: Workspace, run_id: str) -> Success | None:
+        """A run that had failed, where it has ended well by now."""
+        try:
+            run = await workspace.state(run_id)
+        except Permanent:
+            return None  # gone from the history, or a job that nobody here may view
+        # The id of a task's run is answered with that task alone.
+        same = reading.number(run.get("run_id")) == run_id and reading.succeeded(run)
+        return reading.success_of(run, self._keyed(workspace, run_id), workspace.address) if same else None
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -102,21 +145,18 @@ class DatabricksPlatform:
         workspace: Workspace,
         since: datetime,
         until: datetime,
-        failures: dict[str, Failure],
-        going: dict[str, None],
+        found: _Found,
         *,
         first: bool,
     ) -> None:
         # What goes on is listed first: a run that ends in between is then in one of the two lists, or in both.
         async for run in workspace.runs(active=True):
             if (number := reading.number(run.get("run_id"))) is not None:
-                going[self._keyed(workspace, number)] = None
+                found.going[self._keyed(workspace, number)] = None
         async for run in workspace.runs(since=since - LOOK_BACK if first else since):
-            self._sort(workspace, run, since, until, failures, going)
+            self._sort(workspace, run, since, until, found)
 
-    async def _looked_at_again(
-        self, key: str, until: datetime, failures: dict[str, Failure], going: dict[str, None]
-    ) -> None:
+    async def _looked_at_again(self, key: str, until: datetime, found: _Found) -> None:
         """A run that went on when history was read before."""
         parts = key_of(key)
         workspace = self._by_number(parts.workspace) if parts is not None else None
@@ -127,30 +167,26 @@ class DatabricksPlatform:
         except Gone:
             return
         if reading.is_over(run):
-            self._sort(workspace, run, datetime.min.replace(tzinfo=UTC), until, failures, going)
+            self._sort(workspace, run, datetime.min.replace(tzinfo=UTC), until, found)
         else:
-            going[key] = None
+            found.going[key] = None
 
-    def _sort(
-        self,
-        workspace: Workspace,
-        run: Json,
-        since: datetime,
-        until: datetime,
-        failures: dict[str, Failure],
-        going: dict[str, None],
-    ) -> None:
+    def _sort(self, workspace: Workspace, run: Json, since: datetime, until: datetime, found: _Found) -> None:
         number = reading.number(run.get("run_id"))
-        if number is None or not reading.failed(run):
+        if number is None:
             return
         key = self._keyed(workspace, number)
+        if reading.succeeded(run):
+            found.succeeded[key] = reading.success_of(run, key, workspace.address)
+        if not (reading.failed(run) or (self._partly and reading.partly(run))):
+            return
         failure = reading.failure_of(run, key, self._ids[workspace.address])
         ended = failure.occurred_at
         if ended is None or ended > until:
-            going[key] = None
+            found.going[key] = None
         elif ended >= since:
-            going.pop(key, None)
-            failures[key] = failure
+            found.going.pop(key, None)
+            found.failures[key] = failure
 
     def _keyed(self, workspace: Workspace, run: str) -> str:
         return run_key(run, self._ids[workspace.address], self._host_id)

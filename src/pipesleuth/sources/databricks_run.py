@@ -11,6 +11,7 @@ from typing import Any, cast
 from pipesleuth.model import Failure
 from pipesleuth.sources import text, workspace
 from pipesleuth.sources.fields import items
+from pipesleuth.sources.recovery import Success
 
 Json = Mapping[str, Any]
 _GOOD_RESULTS = frozenset(
@@ -88,6 +89,18 @@ def termination(run: Json) -> Json:
 def failed(run: Json) -> bool:
     """Whether it failed by itself: not for what stood before it, and nobody stopped it."""
     return _rank(run) == 0
+
+
+def succeeded(run: Json) -> bool:
+    """Whether it ended well, all of it."""
+    result, code = word(part(run.get("state")), "result_state"), word(termination(run), "code")
+    return is_over(run) and (result or code) == "SUCCESS"
+
+
+def partly(run: Json) -> bool:
+    """Whether it counts as succeeded although tasks of it failed."""
+    result, code = word(part(run.get("state")), "result_state"), word(termination(run), "code")
+    return is_over(run) and (result or code) == "SUCCESS_WITH_FAILURES"
 
 
 def _rank(run: Json) -> int | None:
@@ -178,6 +191,24 @@ def later_failures(run: Json, failure: Failure, key: Key, known_since: datetime)
             )
         )
     return found
+
+
+def success_of(run: Json, run_key: str, address: str) -> Success:
+    """A run of the history that ended well; `address` is its workspace's."""
+    job, ended = number(run.get("job_id")), ended_at(run)
+    return Success(
+        run=run_key,
+        group=run_key,
+        thing=thing_of(address, job),
+        began=text.moment_of(run.get("start_time")),
+        ended=text.moment_of(ended) if ended < FAR else None,
+        url=page_of(run),
+    )
+
+
+def thing_of(address: str, job: str | None) -> str | None:
+    """A job in its workspace."""
+    return f"{address} {job}" if job is not None else None
 
 
 def failure_of(run: Json, run_key: str, workspace_id: str | None) -> Failure:

@@ -39,6 +39,9 @@ class DatabricksSettings(EnvironmentSettings):
     )
     databricks_client_id: str = Field("", description="Service principal that signs on with OAuth, without a token.")
     databricks_client_secret: SecretStr | None = Field(None, description="Its OAuth secret.")
+    databricks_succeeded_with_failures: bool = Field(
+        False, description="Whether the reconciler makes tickets of runs that succeeded with failures, too."
+    )
     databricks_workspace_id: str = Field(
         "", pattern=r"^\d{0,20}$", description="Number of DATABRICKS_HOST's workspace, where its address does not say."
     )

@@ -28,6 +28,7 @@ EVIDENCE = 2000
 # What people are told step by step, in a thread or as comments; each destination leaves out its own doings.
 TOLD = (
     "RCA Updated",
+    "Run Succeeded Later",
     "SLA Warning",
     "SLA Breached",
     "SLA Corrected",

@@ -19,7 +19,7 @@ from pipesleuth.db.database import Database
 from pipesleuth.environment import EnvironmentSettings
 from pipesleuth.model import Failure, Permanent, Retryable, StoreUnavailable, timestamp
 from pipesleuth.sources.contract import History, Source
-from pipesleuth.tickets import coverage, lineage
+from pipesleuth.tickets import coverage, lineage, recovery
 from pipesleuth.tickets.arrival import SUCCESS
 from pipesleuth.tickets.coverage import Progress
 from pipesleuth.tickets.intake import Intake
@@ -28,6 +28,7 @@ from pipesleuth.triage.diagnose import Triage
 
 FIRST_LOOK_BACK = timedelta(hours=1)
 OVERLAP = timedelta(minutes=5)
+SUCCESSES_SECONDS = 60  # what a slow platform may take of a round to say what ended well
 AT_ONCE = 16  # tickets made together, so that they share commits and webhooks still get through
 DOOR = "reconciler"
 MISSED = "The run stands in the platform's own history; its webhook never came."
@@ -148,7 +149,7 @@ class Reconciler:
         """Everything since a moment, as a person asked; `listed` and `made` are told how far it is."""
         rounds: list[Round] = []
         for source in self._sources:
-            found = Round(source.name, since, self._now() - self._grace)
+            found, history = Round(source.name, since, self._now() - self._grace), History()
             try:
                 history = await source.failed_runs(found.since, found.until, None)
             except (Retryable, Permanent) as error:
@@ -158,6 +159,7 @@ class Reconciler:
             listed(found)
             if not dry_run:
                 await self._make(found, made)
+                await self._tell_of_successes(source, found, history)
                 await self._database.write(lambda c, f=found: coverage.add(c, f.source, f.made))
             rounds.append(found)
         return rounds
@@ -184,6 +186,7 @@ class Reconciler:
         known = await self._compared(found, history)
         await self._make(found)
         await self._ask_again(known)
+        await self._tell_of_successes(source, found, history)
         wanted = [failure for failure in history.failures if self._settings.wants(failure.pipeline)]
         fresh = sum(1 for failure in wanted if (failure.occurred_at or found.until) > start)
         late = sum(1 for failure in found.missing if (failure.occurred_at or found.until) <= start)
@@ -239,6 +242,23 @@ class Reconciler:
             later = await self._database.read(lambda c: coverage.made_before(c, ended))
             if later:
                 await self._database.write(lambda c: ask_again(c, later, self._now()))
+
+    async def _tell_of_successes(self, source: Source, found: Round, history: History) -> None:
+        """Open tickets hear of later runs that ended well; what cannot be asked now does not spoil the round."""
+        waiting = await self._database.read(lambda c: recovery.waiting(c, source.name))
+        failures = [failure for failure in waiting if self._settings.wants(failure.pipeline)]
+        if found.problem is not None or not failures:
+            return
+        # Longer than the round: a question that went wrong, and a webhook that came late, are made up for.
+        since = min(found.since, found.until - FIRST_LOOK_BACK)
+        try:
+            async with asyncio.timeout(SUCCESSES_SECONDS):
+                recovered = await source.recovered(failures, since, found.until, history)
+        except (Retryable, Permanent, TimeoutError) as error:
+            log.warning("reconciler.successes_not_read", source=source.name, reason=str(error) or "it took too long")
+            return
+        if recovered:
+            await self._database.write(lambda c: recovery.tell(c, recovered, self._now()))
 
     async def _hold(self) -> None:
         """Keep the turn while the round goes on."""

@@ -13,8 +13,9 @@ from fastapi.responses import Response
 from pipesleuth.accounts import NotInScope, Unknown
 from pipesleuth.accounts.tokens import Away
 from pipesleuth.model import BadPayload, Diagnosis, Failure, NotAFailure, StoreUnavailable, timestamp
+from pipesleuth.sources.contract import Source
 from pipesleuth.sources.text import clean, run_identity
-from pipesleuth.tickets import queries
+from pipesleuth.tickets import queries, recovery
 from pipesleuth.tickets.intake import DUPLICATE, SUCCESS, Admission
 from pipesleuth.web import errors
 from pipesleuth.web.answers import json_answer
@@ -97,11 +98,15 @@ async def _receive(request: Request, door: str, source: str) -> Response:
         house.gauges.intake(door, "rejected")
         await house.intake.note(door, "rejected", refused.detail, b"")
         raise
+    payload: dict[str, Any] = {}
     try:
-        failures = house.sources[source].read(parse(body, house.settings.max_json_depth))
+        payload = parse(body, house.settings.max_json_depth)
+        failures = house.sources[source].read(payload)
     except NotAFailure as ignored:
         house.gauges.intake(door, "ignored")
         await house.intake.note(door, "ignored", ignored.reason, body)
+        if not dry_run:
+            await _tell_of_success(house, house.sources[source], payload)
         return json_answer({"status": "ignored", "reason": ignored.reason})
     except BadPayload as bad:
         house.gauges.intake(door, "rejected")
@@ -119,6 +124,16 @@ async def _receive(request: Request, door: str, source: str) -> Response:
         raise
     except Exception as error:  # noqa: BLE001  # the same
         return await _our_mistake(house, door, body, error)
+
+
+async def _tell_of_success(house: House, source: Source, payload: dict[str, Any]) -> None:
+    """Good news makes no ticket; an open one of the same run hears of it."""
+    success = source.good_news(payload)
+    if success is None:
+        return
+    found = await house.database.read(lambda c: recovery.reported(c, source.name, success))
+    if found:
+        await house.database.write(lambda c: recovery.tell(c, found, house.now()))
 
 
 async def _let_in(request: Request, house: House, door: str) -> None:
