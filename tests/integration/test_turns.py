@@ -80,3 +80,14 @@ async def test_few_that_are_due_are_all_looked_at_every_time(open_place: Any) ->
         channels.quiet.add(quiet)
         assert await turn(place, lane) == [quiet]
         assert lane.survey is None
+
+
+async def test_where_the_pace_is_quick_as_many_go_together_as_could_go_until_the_next_look(open_place: Any) -> None:
+    lane = Lane(Kind("jira", nothing, creates=True, calls=10, per_second=20, ways=Channels()))
+    async with open_place(told={"jira": Told("jira")}) as place:
+        crowd = [await place.ticket(adf()) for _ in range(10)]
+        assert await turn(place, lane) == crowd[:4]
+        place.clock.turn(0.15)
+        assert await turn(place, lane) == []
+        place.clock.turn(0.05)
+        assert await turn(place, lane) == crowd[:4]

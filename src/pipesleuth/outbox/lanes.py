@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -38,12 +38,12 @@ class Lane:
 class Owed:
     """What of a kind may be claimed now: up to `most`; a `probe` is the one try that goes ahead after a pause.
 
-    Where the kind has a pace, `turns` are the ways that are free, each with its first ticket.
+    Where the kind has a pace, `turns` are the ways that are free, each with its first tickets.
     """
 
     most: int
     probe: bool = False
-    turns: Mapping[str, str] | None = None
+    turns: Mapping[str, Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

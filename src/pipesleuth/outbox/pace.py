@@ -6,7 +6,7 @@ claims, so that two workers never send at once what one of them may send a secon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,17 +27,26 @@ def frees(connection: Connection, kind: str, ways: Collection[str], now: datetim
 
 
 def take(
-    connection: Connection, kind: str, wanted: Mapping[str, str], now: datetime, *, per_second: float, most: int
+    connection: Connection,
+    kind: str,
+    wanted: Mapping[str, Sequence[str]],
+    now: datetime,
+    *,
+    per_second: float,
+    most: int,
 ) -> dict[str, str]:
-    """Those of the wanted ways, each with the ticket that would go it, that are free: up to `most` are taken."""
+    """Of the wanted ways, each with the tickets that would go it next, those that are free: tickets, each with its way.
+
+    All tickets of a way are taken together, up to `most` of all; it is free again when as many could have gone.
+    """
     known = _slots(connection, _held(Mark.name, Mark.value), kind, wanted)
     taken: dict[str, str] = {}
-    for way, ticket_id in wanted.items():
-        name = _name(kind, way)
-        if len(taken) >= most or (name in known and moment(known[name]) > now):
+    for way, tickets in wanted.items():
+        name, some = _name(kind, way), tickets[: most - len(taken)]
+        if not some or (name in known and moment(known[name]) > now):
             continue
-        if _set(connection, name, now + timedelta(seconds=1 / per_second), known=name in known):
-            taken[way] = ticket_id
+        if _set(connection, name, now + timedelta(seconds=len(some) / per_second), known=name in known):
+            taken |= dict.fromkeys(some, way)
     return taken
 
 

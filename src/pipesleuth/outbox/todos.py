@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pipesleuth.db.tables import Todo
@@ -182,11 +182,12 @@ def due_tickets(
 
     `told` leaves only those or only the others.
     """
-    due = _due_rows(kind, now, visible_seconds, early=False)
+    receipt = case((Todo.receipt.is_(None), 0), else_=1).label("told")
+    due = select(Todo.ticket_id, receipt).where(*_is_due(kind, now, visible_seconds, early=False))
     if told is not None:
         due = due.where(Todo.receipt.is_not(None) if told else Todo.receipt.is_(None))
     rows = connection.execute(due.order_by(*_urgency(early=False)).limit(most))
-    return [(row.ticket_id, row.receipt is not None) for row in rows]
+    return [(row.ticket_id, bool(row.told)) for row in rows]
 
 
 def _urgency(*, early: bool) -> Sequence[InstrumentedAttribute[Any]]:
@@ -205,10 +206,14 @@ def _due(kind: str, most: int, now: datetime, visible_seconds: float, *, early: 
 
 
 def _due_rows(kind: str, now: datetime, visible_seconds: float, *, early: bool) -> Select[*_Found]:
+    claimed = (Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt, Todo.doubt_since)
+    return select(*claimed, Todo.traceparent).where(*_is_due(kind, now, visible_seconds, early=early))
+
+
+def _is_due(kind: str, now: datetime, visible_seconds: float, *, early: bool) -> Sequence[ColumnElement[bool]]:
     at = timestamp(now)
     visible = timestamp(now - timedelta(seconds=visible_seconds))
-    claimed = (Todo.ticket_id, Todo.wanted_version, Todo.attempts, Todo.in_doubt, Todo.receipt, Todo.doubt_since)
-    return select(*claimed, Todo.traceparent).where(
+    return (
         Todo.kind == kind,
         Todo.wanted_version > Todo.done_version,
         Todo.stopped_at.is_(None),

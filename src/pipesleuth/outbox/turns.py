@@ -1,11 +1,11 @@
-"""Whose turn it is where the other side allows a pace on each way to it: one ticket for each way that is free.
+"""Whose turn it is where the other side allows a pace on each way to it.
 
 New messages and edits of old ones have a pace each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -24,29 +24,35 @@ FIRST_ROWS = 50
 EDITS = " edits"
 
 
-def due(connection: Connection, lane: Lane, now: datetime, visible_seconds: float) -> dict[str, str]:
-    """The first ticket of each way that is free; `lane.resume` says when the next way is.
+def due(connection: Connection, lane: Lane, now: datetime, visible_seconds: float) -> dict[str, list[str]]:
+    """The first tickets of each way that is free; `lane.resume` says when the next way is.
 
-    It only reads: what many wait for is looked through without keeping anybody from writing.
+    One of each, or as many as may go until the next look where the pace is quick. It only reads: what many wait for
+    is looked through without keeping anybody from writing.
     """
-    kind, first = lane.kind, dict[str, str]()
+    kind, first = lane.kind, dict[str, list[str]]()
     found = _due(connection, lane, now, visible_seconds)
     ways = kind.ways(connection, [one for one, _ in found]) if kind.ways is not None and found else NOTHING
+    together = max(1, int((kind.per_second or 0) * LOOK.total_seconds()))
     for one, told in found:
-        first.setdefault(ways.get(one, "") + (EDITS if told else ""), one)
+        tickets = first.setdefault(ways.get(one, "") + (EDITS if told else ""), [])
+        if len(tickets) < together:
+            tickets.append(one)
     frees = pace.frees(connection, kind.name, first, now) if first else {}
     waits = [free for free in frees.values() if free > now]
     lane.resume = min(*waits, now + LOOK) if waits else None
-    return {way: one for way, one in first.items() if frees[way] <= now}
+    return {way: tickets for way, tickets in first.items() if frees[way] <= now}
 
 
-def take(connection: Connection, lane: Lane, wanted: Mapping[str, str], most: int, now: datetime) -> dict[str, str]:
+def take(
+    connection: Connection, lane: Lane, wanted: Mapping[str, Sequence[str]], most: int, now: datetime
+) -> dict[str, str]:
     """Up to `most` of what was due by `due` and whose way is still free: tickets, each with its way."""
     per_second = lane.kind.per_second
     if per_second is None:
         return {}
     taken = pace.take(connection, lane.kind.name, wanted, now, per_second=per_second, most=most)
-    return {one: way.removesuffix(EDITS) for way, one in taken.items()}
+    return {one: way.removesuffix(EDITS) for one, way in taken.items()}
 
 
 def _due(connection: Connection, lane: Lane, now: datetime, visible_seconds: float) -> list[tuple[str, bool]]:
