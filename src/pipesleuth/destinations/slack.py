@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from pipesleuth.client import checked_base
 from pipesleuth.destinations import slack_blocks
-from pipesleuth.destinations.answers import at, items_at, text_at
+from pipesleuth.destinations.answers import items_at, text_at
 from pipesleuth.destinations.contract import InboundRequest
 from pipesleuth.destinations.routes import Route, channel_for, read_routes
 from pipesleuth.destinations.slack_wire import CUT_AFTER, SlackRefusal, SlackWire, is_channel_id, meaning, shown
@@ -133,7 +133,7 @@ class Slack:
         identity = await self._channel_id(channel)
         oldest = f"{(notice.created_at - timedelta(seconds=60)).timestamp():.6f}"
         query = {"channel": identity, "oldest": oldest, "include_all_metadata": "true", "limit": "200"}
-        for message in await self._pages("conversations.history", "messages", query):
+        async for message in self._listed("conversations.history", "messages", query):
             if text_at(message, "metadata", "event_payload", "run_mark") != notice.run_mark:
                 continue
             stamp = text_at(message, "ts")
@@ -148,23 +148,23 @@ class Slack:
             return name
         if channel not in self._ids:
             query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": "1000"}
-            for entry in await self._pages("conversations.list", "channels", query):
+            async for entry in self._listed("conversations.list", "channels", query):
                 if text_at(entry, "name") == name and text_at(entry, "id"):
                     self._ids[channel] = text_at(entry, "id")
         if channel not in self._ids:
             raise SlackRefusal("channel_not_found", {})
         return self._ids[channel]
 
-    async def _pages(self, method: str, what: str, query: Mapping[str, str]) -> list[object]:
-        found: list[object] = []
+    async def _listed(self, method: str, what: str, query: Mapping[str, str]) -> AsyncIterator[object]:
+        """What a list holds, page by page: a busy channel's messages of an hour are many megabytes."""
         cursor = ""
         for _ in range(MOST_PAGES):
             answer = await self._wire.look(method, **query, **({"cursor": cursor} if cursor else {}))
-            found += items_at(answer, what)
+            for one in items_at(answer, what):
+                yield one
             cursor = text_at(answer, "response_metadata", "next_cursor")
             if not cursor:
                 break
-        return found
 
     # --- its news ---
 
@@ -224,13 +224,13 @@ class Slack:
             "limit": "200",
         }
         try:
-            replies = await self._pages("conversations.replies", "messages", query)
+            replies = self._listed("conversations.replies", "messages", query)
+            told = {text_at(reply, "metadata", "event_payload", "audit_id") async for reply in replies}
         except SlackRefusal as refusal:
             if refusal.name not in NO_LOOKING:
                 raise self._meaning(refusal, receipt.more.get("channel_name", ""), creates=False) from refusal
             return set(), f"noted again without looking for earlier notes ({refusal.name})"
-        notes = [at(reply, "metadata") for reply in replies]
-        return {text_at(note, "event_payload", "audit_id") for note in notes} - {""}, ""
+        return told - {""}, ""
 
     async def _write(self, method: str, body: Mapping[str, Any], channel: str, *, creates: bool = True) -> Any:
         if method == "chat.postMessage":
