@@ -199,7 +199,7 @@ async def test_a_missing_scope_names_it(slack: Slack, sandbox: Sandbox) -> None:
 
 async def test_a_deleted_message_is_said_so(slack: Slack, sandbox: Sandbox) -> None:
     receipt = await told(slack, notice())
-    messages(sandbox).clear()
+    sandbox.world.slack.remove(messages(sandbox)[0])
     with pytest.raises(Permanent, match="deleted in Slack"):
         await told(slack, notice({"severity": "Low"}), receipt)
 

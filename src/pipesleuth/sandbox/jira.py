@@ -65,9 +65,7 @@ class JiraApi:
         }  # fmt: skip
         number = self.site.next_id()
         issue = Issue(number, key, {**defaults, **fields}, user, self.site.clock(), properties)
-        self.site.issues[number] = issue
-        self.site.touch(issue)
-        self.site.webhooks.issue_created(issue.id, issue.key, issue.fields, user)
+        self.site.add(issue, user)
         return JSONResponse({"id": number, "key": key, "self": self_of(request, issue)}, 201)
 
     async def read(self, request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -71,6 +71,8 @@ class JiraSite:
         self.projects: dict[str, Json] = {}
         self.add_projects(self.first_projects)
         self.issues: dict[str, Issue] = {}
+        self._keys: dict[str, str] = {}
+        self._labelled: dict[str, dict[str, None]] = {}
         self.numbers: dict[str, int] = {}
         self.last_id = 10_000
         self.webhooks.reset()
@@ -121,10 +123,23 @@ class JiraSite:
     def find(self, name: str) -> Issue:
         """The issue of an id, key or former key; 404."""
         wanted = name.upper()
-        for issue in self.issues.values():
-            if wanted in (issue.id, issue.key) or wanted in issue.old_keys:
-                return issue
-        raise no_issue()
+        issue = self.issues.get(self._keys.get(wanted, wanted))
+        if issue is None:
+            raise no_issue()
+        return issue
+
+    def add(self, issue: Issue, user: Json) -> None:
+        """Take a new issue in and tell the webhook."""
+        self.issues[issue.id] = issue
+        self.touch(issue)
+        self.webhooks.issue_created(issue.id, issue.key, issue.fields, user)
+
+    def candidates(self, labels: set[str] | None) -> Iterable[Issue]:
+        """The issues that bear or bore one of these labels (in lower case), oldest first; all without labels."""
+        if labels is None:
+            return self.issues.values()
+        ids = {number for label in labels for number in self._labelled.get(label, ())}
+        return [self.issues[number] for number in sorted(ids, key=int) if number in self.issues]
 
     def project(self, wanted: object) -> Json | None:
         """The project that an issue's `project` field names by key or id."""
@@ -147,6 +162,9 @@ class JiraSite:
         """Note a change: the index will see it when the lag has passed."""
         now = self.clock()
         issue.fields["updated"] = jira_time(now)
+        self._keys[issue.key] = issue.id
+        for label in list_of(issue.fields.get("labels")):
+            self._labelled.setdefault(str(label).lower(), {})[issue.id] = None
         issue.seen.append((now, issue.key, copy.deepcopy(issue.fields)))
         lag = seconds_of(self.settings["search_lag_seconds"], 0)
         while len(issue.seen) > 1 and issue.seen[1][0] <= now - lag:

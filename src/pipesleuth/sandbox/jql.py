@@ -38,11 +38,14 @@ class Query:
         self.tokens = tokens_of(jql)
         self.place = 0
         self.newest_first = True
+        self.labels: set[str] | None = None  # one of these an issue must bear, where the query says so
         if not self.tokens or self.word() == "order":
             raise BadQuery("Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
         self.meets = self.either()
         if self.word() == "order":
             self.order()
+        if {"or", "||", "not", "!"} & {token.lower() for kind, token in self.tokens if kind == "word"}:
+            self.labels = None
         if self.place < len(self.tokens):
             raise BadQuery(f"Error in the JQL Query: Expecting operator or end of query but got '{self.peek()}'.")
 
@@ -150,6 +153,7 @@ class Query:
         if operator in {"is", "is not"}:
             return lambda i, k, f: (not words_of(name, i, k, f)) is (operator == "is")
         if operator in {"=", "in"}:
+            self.labels = wanted if name == "labels" else self.labels
             return lambda i, k, f: bool(words_of(name, i, k, f) & wanted)
         if operator in {"!=", "not in"}:
             # Like Jira: an issue whose field is empty is not found by a negation.

@@ -6,6 +6,7 @@ Source: https://docs.slack.dev/reference/methods. Nearly every refusal is HTTP 2
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -108,8 +109,7 @@ class SlackApi:
         broadcast = arguments.get("reply_broadcast") in TRUE_WORDS
         now = self.team.clock()
         message = Message(self.team.next_ts(), channel["id"], caller["bot_id"], content, now, thread, broadcast)
-        self.team.messages.append(message)
-        self.team.version += 1
+        self.team.add(message)
         return posted(message)
 
     def spend_rate(self, channel: str) -> None:
@@ -148,8 +148,7 @@ class SlackApi:
             raise SlackRefusal("message_not_found")
         if message.bot_id != caller["bot_id"]:
             raise SlackRefusal("cant_delete_message")
-        self.team.messages.remove(message)
-        self.team.version += 1
+        self.team.remove(message)
         return {"channel": message.channel, "ts": message.ts}
 
     def permalink(self, arguments: Json, _caller: Json) -> Json:
@@ -165,14 +164,9 @@ class SlackApi:
         """Root messages, newest first, in pages; metadata only when asked for."""
         channel = self.readable(arguments, caller)
         settled = self.team.clock() - seconds_of(self.team.settings["history_lag_seconds"], 0)
-        roots = [
-            message
-            for message in self.team.messages
-            if message.channel == channel["id"]
-            and (not message.is_reply or message.broadcast)
-            and message.created_at <= settled
-        ]
-        found = [message for message in reversed(roots) if within(message.ts, arguments)]
+        oldest, latest = bounds(arguments)
+        shown = self.team.history(channel["id"], oldest)
+        found = [one for one in reversed(shown) if one.created_at <= settled and oldest <= float(one.ts) <= latest]
         page = self.page(found, arguments, 999)
         page["messages"] = [self.shown(message, arguments) for message in page["messages"]]
         return page
@@ -184,13 +178,11 @@ class SlackApi:
         asked = self.team.message(channel["id"], ts)
         if asked is None:
             raise SlackRefusal("thread_not_found")
-        root = asked.thread_ts or asked.ts
-        thread = [
-            message
-            for message in self.team.messages
-            if message.channel == channel["id"] and (root in {message.ts, message.thread_ts})
-        ]
-        found = [message for message in thread if message.ts == root or within(message.ts, arguments)]
+        ts = asked.thread_ts or asked.ts
+        root = self.team.message(channel["id"], ts)
+        oldest, latest = bounds(arguments)
+        replies = [one for one in self.team.thread(channel["id"], ts) if oldest <= float(one.ts) <= latest]
+        found = [*([root] if root else []), *replies]
         page = self.page(found, arguments, 1000)
         page["messages"] = [self.shown(message, arguments) for message in page["messages"]]
         return page
@@ -206,9 +198,8 @@ class SlackApi:
 
     def shown(self, message: Message, arguments: Json) -> Json:
         """A message as the history shows it."""
-        replies = [reply for reply in self.team.messages if reply.thread_ts == message.ts and reply.is_reply]
-        in_thread = [reply for reply in replies if reply.channel == message.channel]
-        return message.shown(in_thread, with_metadata=arguments.get("include_all_metadata") in TRUE_WORDS)
+        replies = self.team.thread(message.channel, message.ts)
+        return message.shown(replies, with_metadata=arguments.get("include_all_metadata") in TRUE_WORDS)
 
     def page(self, found: list[Any], arguments: Json, most: int) -> Json:
         """One page of a list, with the cursor of the next."""
@@ -268,16 +259,15 @@ def need_scope(scope: str, caller: Json) -> None:
         raise SlackRefusal("missing_scope", {"needed": scope, "provided": ",".join(caller["scopes"])})
 
 
-def within(ts: str, arguments: Json) -> bool:
-    """Whether a message lies between `oldest` and `latest`; the ends count only with `inclusive`."""
-    inclusive = arguments.get("inclusive") in TRUE_WORDS
-    moment = float(ts)
+def bounds(arguments: Json) -> tuple[float, float]:
+    """The first and the last time stamp that are asked for; `oldest` and `latest` themselves only with `inclusive`."""
     try:
         oldest = float(arguments.get("oldest") or 0)
         latest = float(arguments.get("latest") or "inf")
     except (TypeError, ValueError):
         raise SlackRefusal("invalid_ts_oldest") from None
-    return oldest <= moment <= latest if inclusive else oldest < moment < latest
+    inclusive = arguments.get("inclusive") in TRUE_WORDS
+    return (oldest, latest) if inclusive else (math.nextafter(oldest, math.inf), math.nextafter(latest, -math.inf))
 
 
 async def read_arguments(request: Request) -> Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable
 
 from pipesleuth.sandbox.slack_messages import Channels, Message, SlackRefusal
@@ -39,6 +41,9 @@ class SlackTeam:
         self.channels: Channels = {}
         self.put({"channels": list(CHANNELS)})
         self.messages: list[Message] = []
+        self._found: dict[tuple[str, str], Message] = {}
+        self._threads: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        self._shown: dict[str, list[Message]] = defaultdict(list)
         self.posted_at: dict[str, float] = {}
         self.last_ts = 0
         self.version += 1
@@ -74,5 +79,32 @@ class SlackTeam:
 
     def message(self, channel: str, ts: str) -> Message | None:
         """The message of this time stamp, root or reply."""
-        found = (message for message in self.messages if message.channel == channel and message.ts == ts)
-        return next(found, None)
+        return self._found.get((channel, ts))
+
+    def add(self, message: Message) -> None:
+        """Take a message in; time stamps only grow, so that every list stays in their order."""
+        self.messages.append(message)
+        self._found[message.channel, message.ts] = message
+        if message.is_reply:
+            self._threads[message.channel, message.thread_ts].append(message)
+        if not message.is_reply or message.broadcast:
+            self._shown[message.channel].append(message)
+        self.version += 1
+
+    def remove(self, message: Message) -> None:
+        """Take a message away; its thread stays."""
+        del self._found[message.channel, message.ts]
+        thread, shown = self._threads[message.channel, message.thread_ts], self._shown[message.channel]
+        for messages in (self.messages, thread, shown):
+            if message in messages:
+                messages.remove(message)
+        self.version += 1
+
+    def thread(self, channel: str, ts: str) -> list[Message]:
+        """The replies to a message, oldest first."""
+        return self._threads.get((channel, ts), [])
+
+    def history(self, channel: str, oldest: float) -> list[Message]:
+        """What the channel itself shows since a moment: roots, and replies sent there too; oldest first."""
+        shown = self._shown.get(channel, [])
+        return shown[bisect_left(shown, oldest, key=lambda message: float(message.ts)) :]
