@@ -26,7 +26,8 @@ from sqlalchemy.engine import make_url
 from measured import Vendor
 from pipesleuth.assembly import assemble
 from pipesleuth.cli import logs
-from pipesleuth.cli.serve import prepare, tune_interpreter
+from pipesleuth.cli.serve import prepare
+from pipesleuth.cli.tuning import tune_for_running
 from pipesleuth.db.tables import Todo
 from pipesleuth.lifetime import running
 from pipesleuth.settings import Settings, load
@@ -83,7 +84,7 @@ async def work(seconds: float) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with running(parts, serves=False):
-        tune_interpreter()
+        tune_for_running()
         await stop.wait()
 
 

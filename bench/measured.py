@@ -11,7 +11,8 @@ from fastapi.responses import Response
 
 from pipesleuth.app import build
 from pipesleuth.cli import logs
-from pipesleuth.cli.serve import bound, prepare, tune_interpreter, uvicorn_config
+from pipesleuth.cli.serve import bound, prepare, uvicorn_config
+from pipesleuth.cli.tuning import tune_for_running
 from pipesleuth.destinations.contract import Destination, InboundRequest
 from pipesleuth.model import Notice, Receipt, StatusChange
 from pipesleuth.settings import load
@@ -57,7 +58,7 @@ def main() -> None:
     )
     app = build(settings, told=told, work="--no-work" not in sys.argv)
     app.add_api_route("/noop", no_op, methods=["POST"])
-    tune_interpreter()
+    tune_for_running()
     uvicorn.Server(uvicorn_config(app)).run(sockets=[bound("127.0.0.1", port)])
 
 

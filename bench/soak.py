@@ -221,10 +221,12 @@ class Soak:
             while time.monotonic() < self._end:
                 service = self._dice.choice(["slack", "jira", "gemini"])
                 fault = {**self._dice.choice(FAULTS), "service": service, "probability": self._dice.choice([0.2, 0.6])}
-                (await client.put("/_faults", json=[fault])).raise_for_status()
-                await asyncio.sleep(self._dice.uniform(3, 10))
-                (await client.delete("/_faults")).raise_for_status()
-                await asyncio.sleep(self._dice.uniform(5, 20))
+                for method, rules, seconds in (("PUT", [fault], (3, 10)), ("DELETE", None, (5, 20))):
+                    try:
+                        (await client.request(method, "/_faults", json=rules)).raise_for_status()
+                    except httpx.HTTPError as error:
+                        self.wrong[f"the stand-ins: {type(error).__name__}"] += 1
+                    await asyncio.sleep(self._dice.uniform(*seconds))
 
     async def _sample(self, processes: dict[str, Served]) -> None:
         """Memory every two seconds; a line every minute."""

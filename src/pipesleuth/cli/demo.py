@@ -16,7 +16,8 @@ import typer
 import yaml
 
 from pipesleuth.cli import demo_runs, logs
-from pipesleuth.cli.serve import bound, prepare, tune_interpreter, uvicorn_config
+from pipesleuth.cli.serve import bound, prepare, uvicorn_config
+from pipesleuth.cli.tuning import tune_for_running
 from pipesleuth.model import timestamp
 from pipesleuth.settings import Settings, kept_secret, load, secret
 
@@ -77,7 +78,7 @@ async def _run(service: socket.socket, sandbox_port: int, pace: float, *, once: 
         from pipesleuth.app import build  # noqa: PLC0415  # other commands start faster without it
 
         app = build(settings)
-        tune_interpreter()
+        tune_for_running()
         await _serve(app, service, settings, address, stand_ins.url, pace=pace, once=once)
 
 

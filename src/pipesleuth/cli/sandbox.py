@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from pipesleuth.cli.tuning import tune_for_running
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
@@ -44,6 +46,7 @@ async def run(port: int, host: str, webhook_url: str, webhook_secret: str) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in a loop
             loop.add_signal_handler(number, stop.set)
+    tune_for_running()  # what was sent is kept: there is little to collect, and walking it would stall every stand-in
     async with Sandbox(port, host, webhook_url=webhook_url, webhook_secret=webhook_secret) as running:
         typer.secho(f"Sandbox on {running.url}: Slack channel and Jira board to look at", fg="green")
         typer.echo("Settings for Pipesleuth, to be put into .env:\n")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipesleuth.cli import logs
+from pipesleuth.cli.tuning import tune_for_loading, tune_for_running
 from pipesleuth.db.upgrade import upgrade
 from pipesleuth.model import PipesleuthError, StoreUnavailable, WrongSetting
 from pipesleuth.settings import Settings, from_environment, kept_secret, load
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 STOP_SECONDS = 15
 NOT_STARTED = 3
-SWITCH_SECONDS = 0.0005
-COLLECT_AFTER = 20_000  # new objects
 
 
 class PortTaken(PipesleuthError):
@@ -50,7 +47,7 @@ def serve(
     ] = False,
 ) -> None:
     """Answer webhooks, serve the dashboard, and work off to-dos."""
-    gc.disable()  # until everything is loaded: there is nothing to collect, and looking takes a fifth of the start
+    tune_for_loading()
     logs.configure(log_level)
     settings = load()
     prepare(settings, patient=True)
@@ -61,24 +58,11 @@ def serve(
 
     service = build(settings, work=not no_worker)
     typer.echo(f"Pipesleuth listens on http://{_shown(host)}:{listening.getsockname()[1]}", err=True)
-    tune_interpreter()
+    tune_for_running()
     server = Server(uvicorn_config(service), service.state.house, drain_seconds=settings.drain_seconds)
     server.run(sockets=[listening])
     if not server.started:
         raise typer.Exit(NOT_STARTED)
-
-
-def tune_interpreter() -> None:
-    """Make the interpreter fit for one process that answers or calls, and commits; called once everything is loaded.
-
-    At the default of 5 ms each commit, for which others wait, would wait for whole batches of answers. And what is
-    loaded by now (the knowledge base above all) stays for good: the collector need not walk it again and again.
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def uvicorn_config(service: FastAPI) -> uvicorn.Config:
@@ -110,7 +94,7 @@ def worker(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Work off to-dos beside one or more `serve --no-worker`."""
-    gc.disable()  # as `serve` does
+    tune_for_loading()
     logs.configure(log_level)
     settings = load()
     prepare(settings, patient=True)
@@ -124,7 +108,7 @@ async def _work(settings: Settings, listening: socket.socket | None) -> None:
     from pipesleuth.lifetime import running  # noqa: PLC0415  # the same
 
     parts = assemble(settings)
-    tune_interpreter()
+    tune_for_running()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -165,7 +164,7 @@ class JiraSite:
         self._keys[issue.key] = issue.id
         for label in list_of(issue.fields.get("labels")):
             self._labelled.setdefault(str(label).lower(), {})[issue.id] = None
-        issue.seen.append((now, issue.key, copy.deepcopy(issue.fields)))
+        issue.seen.append((now, issue.key, dict(issue.fields)))  # a field's value is replaced, never changed
         lag = seconds_of(self.settings["search_lag_seconds"], 0)
         while len(issue.seen) > 1 and issue.seen[1][0] <= now - lag:
             issue.seen.pop(0)

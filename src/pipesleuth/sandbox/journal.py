@@ -6,7 +6,7 @@ import base64
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -22,7 +22,10 @@ SECRET_FIELDS = re.compile(r"(?i)^(token|key|secret|password|client_secret|clien
 
 @dataclass(slots=True)
 class Call:
-    """One request and what became of it; `status` is None while it is held or was dropped unanswered."""
+    """One request and what became of it; `status` is None while it is held or was dropped unanswered.
+
+    The body is kept as it came, and read when somebody looks: thousands of parsed ones would fill the memory.
+    """
 
     seq: int
     time: float
@@ -31,15 +34,21 @@ class Call:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    body: Any
+    raw: bytes
     status: int | None = None
     fault: str | None = None
     finished: float | None = None
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def body(self) -> Any:
+        """The body as JSON, as form fields or as text, whichever it is."""
+        return readable_body(self.raw, self.headers.get("content-type", ""))
+
     def seen(self) -> dict[str, Any]:
         """The call as `GET /_calls` shows it."""
-        return asdict(self)
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "raw"}
+        return plain | {"body": self.body}
 
 
 class Journal:
@@ -68,7 +77,7 @@ class Journal:
             path=path,
             query=masked_fields(query),
             headers={name: masked_header(name, value) for name, value in named.items()},
-            body=readable_body(body, named.get("content-type", "")),
+            raw=body[: KEPT_BODY + 1],
         )
         self.calls.append(call)
         return call
