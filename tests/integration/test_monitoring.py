@@ -82,8 +82,9 @@ async def flow(place: Place, slack: Told) -> None:
     place.clock.turn(100_000)
     place.parts.house.gauges.ai_call(Spent("answered", 1200, 300, 1.5, 0.002))
     place.parts.house.gauges.ai_call(Spent("failed", 0, 0, 0.5, None))
-    progress = coverage.Progress(NOON, (), 7, NOON)
-    await place.parts.database.write(lambda c: coverage.advance(c, "databricks", progress))
+    await place.parts.database.write(
+        lambda c: coverage.advance(c, "databricks", since=NOON, until=NOON, running=(), failed_runs=7)
+    )
 
 
 @pytest.fixture

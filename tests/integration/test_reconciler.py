@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from pipesleuth.cli import app
@@ -171,6 +173,20 @@ async def test_one_platforms_trouble_is_not_the_others(place: Place, sandbox: Sa
     await place.parts.reconciler.round()
     assert await runs(place) == {"5000000", run}
     assert (await figures(place))["data_factory"]["problem"] is None
+
+
+async def test_what_servers_and_commands_count_at_the_same_moment_is_all_counted(place: Place) -> None:
+    write, now = place.parts.database.write, place.clock()
+    await write(lambda c: coverage.trouble(c, "databricks", "away", now))
+
+    def read(found: int) -> Callable[[Connection], None]:
+        return lambda c: coverage.advance(c, "databricks", since=now, until=now, running=(), failed_runs=found)
+
+    await write(read(1))
+    both = [work for _ in range(20) for work in (read(2), lambda c: coverage.add(c, "databricks", 3))]
+    await asyncio.gather(*(write(work) for work in both))
+    known = await place.parts.database.read(lambda c: coverage.progress(c, "databricks"))
+    assert known == coverage.Progress(now, (), 1 + 20 * (2 + 3), now)
 
 
 async def test_by_hand_a_longer_past_can_be_looked_at_and_only_looked_at(place: Place, sandbox: Sandbox) -> None:

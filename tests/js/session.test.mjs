@@ -1,4 +1,4 @@
-// A session's token is renewed once half of its time is over, and not before.
+// A session's token is renewed once half of its time is over, and not before; leaving happens once.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -8,7 +8,10 @@ globalThis.localStorage = {
   setItem: (name, value) => kept.set(name, value),
   removeItem: (name) => kept.delete(name),
 };
-const { keep, renew, token } = await import("../../src/pipesleuth/web/static/js/session.js");
+globalThis.sessionStorage = { setItem: () => {} };
+const went = [];
+globalThis.location = { pathname: "/dashboard", search: "", hash: "", replace: (to) => went.push(to) };
+const { keep, renew, toLogin, token } = await import("../../src/pipesleuth/web/static/js/session.js");
 
 const made = (iat, exp) => `x.${Buffer.from(JSON.stringify({ sub: "é??>", iat, exp })).toString("base64url")}.x`;
 const now = () => Date.now() / 1000;
@@ -28,4 +31,11 @@ test("a token in its second half is replaced", async () => {
 test("a token that is none says so to its caller", async () => {
   keep("no.token");
   await assert.rejects(renew({}));
+});
+
+test("who has logged out is not told of an ended session by an answer that comes later", () => {
+  keep("a.token");
+  toLogin("out");
+  toLogin("expired");
+  assert.deepEqual([went, token()], [["/login?reason=out"], null]);
 });

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pipesleuth.sandbox.jira_index import JiraIndex
 from pipesleuth.sandbox.jira_webhooks import WebhookSender
+from pipesleuth.sandbox.jql import Query
 from pipesleuth.sandbox.wire import Json, Refusal, list_of, object_of, seconds_of, text_of
 
 CATEGORIES: dict[str, Json] = {
@@ -71,7 +73,7 @@ class JiraSite:
         self.add_projects(self.first_projects)
         self.issues: dict[str, Issue] = {}
         self._keys: dict[str, str] = {}
-        self._labelled: dict[str, dict[str, None]] = {}
+        self._index = JiraIndex()
         self.numbers: dict[str, int] = {}
         self.last_id = 10_000
         self.webhooks.reset()
@@ -133,12 +135,12 @@ class JiraSite:
         self.touch(issue)
         self.webhooks.issue_created(issue.id, issue.key, issue.fields, user)
 
-    def candidates(self, labels: set[str] | None) -> Iterable[Issue]:
-        """The issues that bear or bore one of these labels (in lower case), oldest first; all without labels."""
-        if labels is None:
+    def candidates(self, query: Query) -> Iterable[Issue]:
+        """The issues among which all are that the query means, oldest first."""
+        numbers = self._index.candidates(query)
+        if numbers is None:
             return self.issues.values()
-        ids = {number for label in labels for number in self._labelled.get(label, ())}
-        return [self.issues[number] for number in sorted(ids, key=int) if number in self.issues]
+        return [self.issues[number] for number in numbers if number in self.issues]
 
     def project(self, wanted: object) -> Json | None:
         """The project that an issue's `project` field names by key or id."""
@@ -162,8 +164,7 @@ class JiraSite:
         now = self.clock()
         issue.fields["updated"] = jira_time(now)
         self._keys[issue.key] = issue.id
-        for label in list_of(issue.fields.get("labels")):
-            self._labelled.setdefault(str(label).lower(), {})[issue.id] = None
+        self._index.note(issue.id, issue.fields)
         issue.seen.append((now, issue.key, dict(issue.fields)))  # a field's value is replaced, never changed
         lag = seconds_of(self.settings["search_lag_seconds"], 0)
         while len(issue.seen) > 1 and issue.seen[1][0] <= now - lag:

@@ -70,7 +70,7 @@ class JiraProjects:
     def found(self, request: Request, query: Query, fresh: set[str], wanted: list[str]) -> list[Json]:
         """All issues that the query meets, in its order."""
         answers: list[Json] = []
-        for issue in self.site.candidates(query.labels):
+        for issue in self.site.candidates(query):
             seen = (issue.key, issue.fields) if issue.id in fresh else self.site.indexed(issue)
             if seen is None or not query.meets(issue.id, *seen):
                 continue

@@ -23,6 +23,7 @@ FIELDS = {
     "project", "labels", "status", "statuscategory", "key", "issuekey", "issue", "id", "summary", "text",
     "description", "created", "updated", "issuetype", "type", "priority", "assignee", "reporter", "resolution",
 }  # fmt: skip
+WORD = re.compile(r"\w+")
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -39,13 +40,14 @@ class Query:
         self.place = 0
         self.newest_first = True
         self.labels: set[str] | None = None  # one of these an issue must bear, where the query says so
+        self.words: set[str] = set()  # and all of these its text must have
         if not self.tokens or self.word() == "order":
             raise BadQuery("Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
         self.meets = self.either()
         if self.word() == "order":
             self.order()
         if {"or", "||", "not", "!"} & {token.lower() for kind, token in self.tokens if kind == "word"}:
-            self.labels = None
+            self.labels, self.words = None, set()
         if self.place < len(self.tokens):
             raise BadQuery(f"Error in the JQL Query: Expecting operator or end of query but got '{self.peek()}'.")
 
@@ -159,8 +161,9 @@ class Query:
             # Like Jira: an issue whose field is empty is not found by a negation.
             return lambda i, k, f: bool(words_of(name, i, k, f)) and not words_of(name, i, k, f) & wanted
         if operator in {"~", "!~"} and name in {"summary", "text", "description"}:
-            needles = [word for value in wanted for word in re.findall(r"\w+", value)]
-            return lambda _i, _k, f: all(needle in prose(name, f) for needle in needles) is (operator == "~")
+            needles = {word for value in wanted for word in WORD.findall(value)}
+            self.words |= needles if operator == "~" else set()
+            return lambda _i, _k, f: (needles <= words_in(name, f)) is (operator == "~")
         raise BadQuery(f"The operator '{operator}' is not supported by the '{name}' field.")
 
     def moment(self, value: str) -> float:
@@ -218,3 +221,8 @@ def prose(name: str, fields: Json) -> str:
         return summary
     description = plain_text(fields.get("description")).lower()
     return description if name == "description" else f"{summary}\n{description}"
+
+
+def words_in(name: str, fields: Json) -> set[str]:
+    """The words by which `~` finds a text: whole ones, in lower case."""
+    return set(WORD.findall(prose(name, fields)))

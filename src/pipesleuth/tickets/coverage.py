@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,37 +60,48 @@ def progress(connection: Connection, source: str) -> Progress | None:
     )
 
 
-def advance(connection: Connection, source: str, done: Progress) -> None:
-    """Remember how far it was read."""
-    value = {
-        "until": timestamp(done.until),
-        "running": list(done.running),
-        "failed_runs": done.failed_runs,
-        "began": timestamp(done.began or done.until),
-        "trouble": done.trouble,
-    }
-    _write(connection, source, value)
+def advance(
+    connection: Connection, source: str, *, since: datetime, until: datetime, running: Sequence[str], failed_runs: int
+) -> None:
+    """Remember up to when it was read, what went on then, and how many more failed runs that showed.
+
+    `since` counts where it is the first reading.
+    """
+    _change(
+        connection,
+        source,
+        lambda known: {
+            "until": timestamp(until),
+            "running": list(running),
+            "failed_runs": known.get("failed_runs", 0) + failed_runs,
+            "began": known.get("began") or timestamp(since),
+            "trouble": None,
+        },
+    )
 
 
 def trouble(connection: Connection, source: str, reason: str, now: datetime) -> None:
     """Remember why it could not be read; how far it was read stays."""
-    value = connection.execute(select(Mark.value).where(Mark.name == _PROGRESS + source)).scalar()
-    known: dict[str, Any] = json.loads(value) if value else {}
-    _write(connection, source, known | {"trouble": reason[:500], "trouble_at": timestamp(now)})
+    said = {"trouble": reason[:500], "trouble_at": timestamp(now)}
+    _change(connection, source, lambda known: {**known, **said})
 
 
 def add(connection: Connection, source: str, made: int) -> None:
-    """Count runs that a person's command found."""
-    known = progress(connection, source)
-    if known is not None and made:
-        more = Progress(known.until, known.running, known.failed_runs + made, known.began, known.trouble)
-        advance(connection, source, more)
+    """Count runs that a person's command found, where the history was read before."""
+    if made and progress(connection, source) is not None:
+        _change(connection, source, lambda known: {**known, "failed_runs": known["failed_runs"] + made})
 
 
-def _write(connection: Connection, source: str, value: Mapping[str, Any]) -> None:
-    name, text = _PROGRESS + source, json.dumps(value)
-    if connection.execute(update(Mark).where(Mark.name == name).values(value=text)).rowcount == 0:
-        wrote_first(connection, insert(Mark).values(name=name, value=text))
+def _change(connection: Connection, source: str, changed: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Write what is known anew; a command and a server may do it at the same moment, so it is held from the look on."""
+    name = _PROGRESS + source
+    held = select(Mark.value).where(Mark.name == name).with_for_update()
+    held = held.with_hint(Mark, "WITH (UPDLOCK, ROWLOCK)", "mssql")
+    before = connection.execute(held).scalar()
+    if before is None and wrote_first(connection, insert(Mark).values(name=name, value=json.dumps(changed({})))):
+        return
+    known = before if before is not None else connection.execute(held).scalar_one()
+    connection.execute(update(Mark).where(Mark.name == name).values(value=json.dumps(changed(json.loads(known)))))
 
 
 def made_before(connection: Connection, ended: Mapping[str, str]) -> list[str]:

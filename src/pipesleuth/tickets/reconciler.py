@@ -21,7 +21,6 @@ from pipesleuth.model import Failure, Permanent, Retryable, StoreUnavailable, ti
 from pipesleuth.sources.contract import History, Source
 from pipesleuth.tickets import coverage, lineage, recovery
 from pipesleuth.tickets.arrival import SUCCESS
-from pipesleuth.tickets.coverage import Progress
 from pipesleuth.tickets.intake import Intake
 from pipesleuth.tickets.recurrence import REPAIRED, ask_again
 from pipesleuth.triage.diagnose import Triage
@@ -190,13 +189,11 @@ class Reconciler:
         wanted = [failure for failure in history.failures if self._settings.wants(failure.pipeline)]
         fresh = sum(1 for failure in wanted if (failure.occurred_at or found.until) > start)
         late = sum(1 for failure in found.missing if (failure.occurred_at or found.until) <= start)
-        progress = Progress(
-            until=found.until,
-            running=tuple(history.running),
-            failed_runs=(before.failed_runs if before is not None else 0) + fresh + late,
-            began=before.began if before is not None else start,
+        await self._database.write(
+            lambda c: coverage.advance(
+                c, source.name, since=start, until=found.until, running=history.running, failed_runs=fresh + late
+            )
         )
-        await self._database.write(lambda c: coverage.advance(c, source.name, progress))
         log.info("reconciler.read", source=source.name, failed=found.failed, made=found.made)
         return found
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipesleuth.sandbox import Sandbox
 from pipesleuth.sandbox.documents import document_fault, wiki_text
+from pipesleuth.sandbox.jira_index import COMMON
 
 Sample = Callable[[str], Any]
 
@@ -140,6 +141,10 @@ async def test_wrong_properties_create_nothing(jira: httpx.AsyncClient, properti
         ("labels != run-1", ["OPS-2"]),
         ("(statusCategory = Done OR status = 'To Do') AND key = ops-2", ["OPS-2"]),
         ('summary ~ "second"', ["OPS-2"]),
+        ('text ~ "one SECOND" AND project = OPS', ["OPS-2"]),
+        ('text ~ "secon"', []),
+        ('summary !~ "second"', ["OPS-1"]),
+        ('text ~ second OR labels = "run-1"', ["OPS-2", "OPS-1"]),
         ("created >= -5m AND resolution IS EMPTY", ["OPS-2", "OPS-1"]),
         ("labels = nothing", []),
     ],
@@ -157,6 +162,17 @@ async def test_queries_that_jira_does_not_understand_are_refused(jira: httpx.Asy
     answer = await jira.post("search/jql", json={"jql": jql})
     assert answer.status_code == 400
     assert answer.json()["errorMessages"]
+
+
+async def test_an_issue_is_found_by_its_words_among_many(jira: httpx.AsyncClient) -> None:
+    for number in range(COMMON + 5):
+        await created(jira, summary=f"run mark-{number}")
+    assert await found(jira, 'text ~ "mark-7"') == ["OPS-8"]
+    assert await found(jira, 'text ~ "another"') == []
+    await jira.put("issue/OPS-8", json={"fields": {"summary": "another run"}})
+    assert await found(jira, 'text ~ "mark-7"') == []
+    assert await found(jira, 'text ~ "another"') == ["OPS-8"]
+    assert len(await found(jira, 'text ~ "run"')) == 50, "a word that all have finds a whole page"
 
 
 async def test_a_new_issue_is_invisible_until_the_search_has_caught_up(
